@@ -1,0 +1,98 @@
+//! Who is who? Customer ids as they came in, in their order.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use polars::prelude::*;
+
+use crate::error::Result;
+use crate::table::guarded;
+
+/// Customer ids, unique and ascending: integers numerically, text bytewise.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CustomerIds {
+    /// Integers that fit 64 bits, and the type they came in.
+    Int { values: Vec<i64>, dtype: DataType },
+    /// Integers that need 128 bits.
+    Wide { values: Vec<i128>, dtype: DataType },
+    /// Text, end to end, with the position at which each id ends.
+    Text { bytes: String, ends: Vec<usize> },
+}
+
+impl CustomerIds {
+    pub(crate) fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut bytes, mut ends) = (String::new(), Vec::new());
+        for text in texts {
+            bytes.push_str(text);
+            ends.push(bytes.len());
+        }
+        CustomerIds::Text { bytes, ends }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            CustomerIds::Int { values, .. } => values.len(),
+            CustomerIds::Wide { values, .. } => values.len(),
+            CustomerIds::Text { ends, .. } => ends.len(),
+        }
+    }
+
+    /// The canonical text of one id: integers in decimal, text as it is.
+    pub(crate) fn text(&self, rank: usize) -> Cow<'_, str> {
+        match self {
+            CustomerIds::Int { values, .. } => Cow::Owned(values[rank].to_string()),
+            CustomerIds::Wide { values, .. } => Cow::Owned(values[rank].to_string()),
+            CustomerIds::Text { bytes, ends } => {
+                let start = rank.checked_sub(1).map_or(0, |before| ends[before]);
+                Cow::Borrowed(&bytes[start..ends[rank]])
+            }
+        }
+    }
+
+    /// The rank of an id given by its canonical text.
+    pub(crate) fn rank_of(&self, text: &str) -> Option<usize> {
+        match self {
+            CustomerIds::Int { values, .. } => {
+                let value = text.parse::<i64>().ok().filter(|value| value.to_string() == text)?;
+                values.binary_search(&value).ok()
+            }
+            CustomerIds::Wide { values, .. } => {
+                let value = text.parse::<i128>().ok().filter(|value| value.to_string() == text)?;
+                values.binary_search(&value).ok()
+            }
+            CustomerIds::Text { .. } => {
+                let (mut low, mut high) = (0, self.len());
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    match self.text(middle).as_ref().cmp(text) {
+                        Ordering::Less => low = middle + 1,
+                        Ordering::Equal => return Some(middle),
+                        Ordering::Greater => high = middle,
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// The ids of the given ranks, as a column of the type they came in.
+    pub(crate) fn column(&self, name: &str, ranks: &[u32]) -> Result<Column> {
+        let name = PlSmallStr::from_str(name);
+        match self {
+            CustomerIds::Int { values, dtype } => {
+                let picked: Vec<i64> = ranks.iter().map(|&rank| values[rank as usize]).collect();
+                let column = Int64Chunked::from_vec(name, picked).into_column();
+                guarded("casting customer ids back", || column.cast(dtype))
+            }
+            CustomerIds::Wide { values, dtype } => {
+                let picked: Vec<i128> = ranks.iter().map(|&rank| values[rank as usize]).collect();
+                let column = Int128Chunked::from_vec(name, picked).into_column();
+                guarded("casting customer ids back", || column.cast(dtype))
+            }
+            CustomerIds::Text { .. } => {
+                let texts = ranks.iter().map(|&rank| self.text(rank as usize));
+                Ok(StringChunked::from_iter_values(name, texts).into_column())
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What stands in the file? Orders tables, with only the columns that were named.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::{Columns, HistoryParams};
+use crate::error::{Error, FaultKind, Result, shown};
+use crate::table::guarded;
+
+/// One file or frame as it was found: the named columns, nothing converted yet.
+pub(crate) struct Source {
+    /// The file's name; empty for a frame.
+    pub(crate) name: String,
+    /// The named columns.
+    pub(crate) frame: DataFrame,
+    /// Rows that could not even be taken apart, with what was found. Their fields are null.
+    pub(crate) broken: BTreeMap<usize, (FaultKind, String)>,
+}
+
+impl Source {
+    pub(crate) fn from_frame(frame: &DataFrame, columns: &Columns) -> Result<Self> {
+        let found: Vec<String> = frame.get_column_names().into_iter().map(ToString::to_string).collect();
+        require("frame", columns, &found, "")?;
+        check_types("frame", columns, &frame.schema().clone())?;
+        let frame = guarded("selecting the named columns", || frame.select(columns.names()))?;
+        Ok(Source { name: String::new(), frame, broken: BTreeMap::new() })
+    }
+
+    pub(crate) fn from_lazy(frame: LazyFrame, columns: &Columns) -> Result<Self> {
+        let schema = guarded("reading the query's columns", || frame.clone().collect_schema())?;
+        let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        require("query", columns, &found, "")?;
+        check_types("query", columns, &schema)?;
+        let selected: Vec<Expr> = columns.names().into_iter().map(col).collect();
+        let frame = guarded("running the query", || frame.select(selected).collect())?;
+        Ok(Source { name: String::new(), frame, broken: BTreeMap::new() })
+    }
+
+    pub(crate) fn from_parquet(path: &Path, columns: &Columns) -> Result<Self> {
+        let origin = path.display().to_string();
+        let unreadable = |error: Error| Error::unreadable(path, reason_of(error));
+        let file = open(path)?;
+        let mut reader = ParquetReader::new(file);
+        let schema = guarded("reading the schema", || reader.schema()).map_err(unreadable)?;
+        let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        require(&origin, columns, &found, "")?;
+        for (name, role) in columns.roles() {
+            if let Some(field) = schema.get(name) {
+                role.check_arrow(&origin, field)?;
+            }
+        }
+        let names: Vec<String> = columns.names().into_iter().map(str::to_owned).collect();
+        let frame = guarded("reading Parquet", || reader.with_columns(Some(names)).finish())
+            .and_then(|frame| guarded("ordering the columns", || frame.select(columns.names())))
+            .map_err(unreadable)?;
+        Ok(Source { name: origin, frame, broken: BTreeMap::new() })
+    }
+
+    /// Reads a CSV file: every named column as text, so that nothing is guessed.
+    pub(crate) fn from_csv(path: &Path, params: &HistoryParams) -> Result<Self> {
+        let origin = path.display().to_string();
+        let columns = &params.columns;
+        let file = open(path)?;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(params.separator)
+            .flexible(true)
+            .buffer_capacity(CSV_BUFFER_BYTES)
+            .from_reader(file);
+        let header = reader.byte_headers().map_err(|error| Error::unreadable(path, error))?.clone();
+        let found: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        require(&origin, columns, &found, &separator_advice(&found, params.separator))?;
+        let positions: Vec<usize> = columns
+            .names()
+            .iter()
+            .filter_map(|name| found.iter().position(|candidate| candidate == name))
+            .collect();
+
+        let mut builders: Vec<StringChunkedBuilder> = columns
+            .names()
+            .iter()
+            .map(|name| StringChunkedBuilder::new(PlSmallStr::from_str(name), 0))
+            .collect();
+        let mut broken = BTreeMap::new();
+        let mut record = csv::ByteRecord::new();
+        let mut row = 0;
+        while reader.read_byte_record(&mut record).map_err(|error| Error::unreadable(path, error))? {
+            let fields = take_fields(&record, &positions, found.len());
+            match fields {
+                Ok(fields) => {
+                    for (builder, field) in builders.iter_mut().zip(fields) {
+                        builder.append_option((!field.is_empty()).then_some(field));
+                    }
+                }
+                Err(fault) => {
+                    builders.iter_mut().for_each(StringChunkedBuilder::append_null);
+                    broken.insert(row, fault);
+                }
+            }
+            row += 1;
+        }
+        let frame = crate::table::frame(
+            builders.into_iter().map(|builder| builder.finish().into_column()).collect(),
+        )?;
+        Ok(Source { name: origin, frame, broken })
+    }
+}
+
+const CSV_BUFFER_BYTES: usize = 1 << 20;
+
+/// The named fields of a line as text, or why they cannot be had.
+fn take_fields<'a>(
+    record: &'a csv::ByteRecord,
+    positions: &[usize],
+    width: usize,
+) -> std::result::Result<Vec<&'a str>, (FaultKind, String)> {
+    if record.len() != width {
+        return Err((FaultKind::WrongFieldCount, format!("{} fields instead of {width}", record.len())));
+    }
+    positions
+        .iter()
+        .map(|&position| {
+            std::str::from_utf8(&record[position])
+                .map_err(|_| (FaultKind::NotUtf8, shown(&String::from_utf8_lossy(&record[position]))))
+        })
+        .collect()
+}
+
+fn check_types(origin: &str, columns: &Columns, schema: &Schema) -> Result<()> {
+    columns.roles().into_iter().try_for_each(|(name, role)| match schema.get(name) {
+        Some(dtype) => role.check(origin, name, dtype),
+        None => Ok(()),
+    })
+}
+
+/// Refuses a table that lacks a named column, or has it twice.
+fn require(origin: &str, columns: &Columns, found: &[String], advice: &str) -> Result<()> {
+    let times = |name: &str| found.iter().filter(|candidate| *candidate == name).count();
+    let missing: Vec<String> =
+        columns.names().into_iter().filter(|name| times(name) == 0).map(str::to_owned).collect();
+    if !missing.is_empty() {
+        return Err(Error::MissingColumns {
+            origin: origin.to_owned(),
+            missing,
+            found: found.to_vec(),
+            advice: advice.to_owned(),
+        });
+    }
+    match columns.names().into_iter().find(|name| times(name) > 1) {
+        Some(column) => Err(Error::DuplicateColumn {
+            origin: origin.to_owned(),
+            column: column.to_owned(),
+            times: times(column),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A header that came out as one column was probably cut at the wrong character.
+fn separator_advice(found: &[String], separator: u8) -> String {
+    let [only] = found else { return String::new() };
+    [(';', "semicolon"), ('\t', "tab"), (',', "comma"), ('|', "bar")]
+        .into_iter()
+        .find(|&(candidate, _)| candidate as u32 != u32::from(separator) && only.contains(candidate))
+        .map_or_else(String::new, |(candidate, name)| {
+            format!("; the header holds a {name}: try {candidate:?} as the separator")
+        })
+}
+
+fn open(path: &Path) -> Result<File> {
+    if path.is_dir() {
+        return Err(Error::unreadable(path, "it is a folder; name its files, or use a pattern such as folder/*.csv"));
+    }
+    File::open(path).map_err(|error| Error::unreadable(path, error))
+}
+
+/// What polars said, without the words of the step.
+fn reason_of(error: Error) -> String {
+    match error {
+        Error::Table { reason, .. } => reason,
+        other => other.to_string(),
+    }
+}
+
+/// The files that paths and patterns lead to: as given, a pattern's matches in order of name.
+pub(crate) fn expand<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.as_ref();
+        if path.exists() {
+            files.push(path.to_owned());
+            continue;
+        }
+        let missing = || Error::NoSuchFile { path: path.to_owned() };
+        let pattern = path.to_str().filter(|text| text.contains(['*', '?', '['])).ok_or_else(missing)?;
+        let matches = glob::glob(pattern).map_err(|error| Error::unreadable(path, error))?;
+        let before = files.len();
+        for found in matches {
+            files.push(found.map_err(|error| Error::unreadable(path, error))?);
+        }
+        if files.len() == before {
+            return Err(missing());
+        }
+    }
+    if files.is_empty() { Err(Error::parameter("paths", "empty", "at least one file")) } else { Ok(files) }
+}

@@ -1,0 +1,131 @@
+//! How do tables cross into polars and onto disk?
+//!
+//! polars is called through [`guarded`], so that a panic inside it comes out as an error. Files are
+//! written whole or not at all: to a temporary neighbour first, then renamed.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// Runs a piece of polars work; its errors and its panics become [`Error::Table`].
+pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| Error::table(doing, error)),
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(Error::table(doing, format!("polars panicked: {said}")))
+        }
+    }
+}
+
+/// A frame of columns of one length.
+pub(crate) fn frame(columns: Vec<Column>) -> Result<DataFrame> {
+    guarded("building a table", || DataFrame::new_infer_height(columns))
+}
+
+/// A float column in which NaN stands for null.
+pub(crate) fn nullable_floats(name: &str, values: impl IntoIterator<Item = f64>) -> Column {
+    let values = values.into_iter().map(|value| (!value.is_nan()).then_some(value));
+    Float64Chunked::from_iter_options(name.into(), values).into_column()
+}
+
+/// A date column.
+pub(crate) fn dates(name: &str, days: impl IntoIterator<Item = crate::day::Day>) -> Column {
+    let days: Vec<i32> = days.into_iter().map(crate::day::Day::days_since_epoch).collect();
+    Int32Chunked::from_vec(name.into(), days).into_date().into_column()
+}
+
+/// Writes a frame as CSV or Parquet (zstd), by the ending of its name, whole or not at all.
+///
+/// Floats are written with the fewest digits that read back as the same number; null is an empty
+/// field.
+///
+/// # Errors
+/// [`Error::Parameter`] where the name ends neither in `.csv` nor in `.parquet`;
+/// [`Error::Unwritable`] where the file cannot be written, in which case an older one is unchanged.
+pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some(ending) if ending.eq_ignore_ascii_case("csv") => write_whole(path, |file| write_csv(frame, file)),
+        Some(ending) if ending.eq_ignore_ascii_case("parquet") => write_whole(path, |file| {
+            let mut frame = frame.clone();
+            guarded("writing Parquet", || ParquetWriter::new(file).finish(&mut frame))
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }),
+        _ => Err(Error::parameter("output file", path.display(), "a name that ends in .csv or .parquet")),
+    }
+}
+
+/// Writes a file through a temporary neighbour, so that it appears whole or not at all.
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), String>,
+) -> Result<()> {
+    let unwritable = |reason: String| Error::Unwritable { path: path.to_owned(), reason };
+    if path.is_dir() {
+        return Err(unwritable("it is a folder".to_owned()));
+    }
+    let temporary = temporary_neighbour(path);
+    let written = File::create(&temporary).map_err(|error| error.to_string()).and_then(|file| {
+        let mut writer = BufWriter::new(file);
+        fill(&mut writer)?;
+        let file = writer.into_inner().map_err(|error| error.to_string())?;
+        file.sync_all().map_err(|error| error.to_string())?;
+        fs::rename(&temporary, path).map_err(|error| error.to_string())
+    });
+    written.map_err(|reason| {
+        // The reason for the failure is worth more than a failure to clean up after it.
+        let _ = fs::remove_file(&temporary);
+        unwritable(reason)
+    })
+}
+
+fn temporary_neighbour(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_csv(frame: &DataFrame, file: &mut impl Write) -> std::result::Result<(), String> {
+    let mut writer = csv::Writer::from_writer(file);
+    let failed = |error: csv::Error| error.to_string();
+    writer.write_record(frame.get_column_names().into_iter().map(PlSmallStr::as_str)).map_err(failed)?;
+    let columns: Vec<&Series> = frame.columns().iter().map(Column::as_materialized_series).collect();
+    let mut text = String::new();
+    for row in 0..frame.height() {
+        for column in &columns {
+            text.clear();
+            csv_field(column, row, &mut text).map_err(|error| error.to_string())?;
+            writer.write_field(&text).map_err(failed)?;
+        }
+        writer.write_record(None::<&[u8]>).map_err(failed)?;
+    }
+    writer.flush().map_err(|error| error.to_string())
+}
+
+fn csv_field(column: &Series, row: usize, text: &mut String) -> PolarsResult<()> {
+    use std::fmt::Write as _;
+    let value = column.get(row)?;
+    // Writing to a String cannot fail.
+    let _ = match value {
+        AnyValue::Null => Ok(()),
+        AnyValue::String(value) => write!(text, "{value}"),
+        AnyValue::StringOwned(value) => write!(text, "{value}"),
+        AnyValue::Boolean(value) => write!(text, "{value}"),
+        AnyValue::Float64(value) => write!(text, "{value}"),
+        AnyValue::Date(days) => write!(text, "{}", crate::day::Day::from_days_since_epoch(days)),
+        other => write!(text, "{other}"),
+    };
+    Ok(())
+}
