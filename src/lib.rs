@@ -1,8 +1,19 @@
 pub mod day;
 pub mod error;
-pub mod history;
 pub mod table;
+pub mod history;
+pub mod metrics;
+pub mod features;
+pub mod snapshot;
+pub mod model;
+pub mod score;
+pub mod evaluate;
 
 pub use day::Day;
 pub use error::{Error, Result};
+pub use evaluate::Evaluation;
+pub use features::{Feature, FeatureSet};
 pub use history::{Columns, History};
+pub use model::ChurnModel;
+pub use score::Scores;
+pub use snapshot::{Cutoffs, Snapshots};

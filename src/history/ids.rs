@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 
 use polars::prelude::*;
 
-use crate::error::Result;
+use super::types::{Role, as_text};
+use crate::error::{Error, Result};
 use crate::table::guarded;
 
 /// Customer ids, unique and ascending: integers numerically, text bytewise.
@@ -27,6 +28,30 @@ impl CustomerIds {
             ends.push(bytes.len());
         }
         CustomerIds::Text { bytes, ends }
+    }
+
+    /// The distinct ids of a column, and each row's rank among them. Null and floats are refused.
+    pub(crate) fn from_column(column: &Column) -> Result<(Self, Vec<u32>)> {
+        let series = column.as_materialized_series();
+        let dtype = series.dtype().clone();
+        if series.null_count() > 0 || !(dtype.is_integer() || Role::Customer.check("", "", &dtype).is_ok()) {
+            return Err(Error::table("reading customer ids", "null or unsuitable"));
+        }
+        if dtype.is_integer() {
+            let wide = guarded("reading customer ids", || {
+                Ok(series.strict_cast(&DataType::Int128)?.i128()?.iter().map(Option::unwrap_or_default).collect::<Vec<_>>())
+            })?;
+            let (values, ranks) = distinct(wide);
+            let ids = match values.iter().map(|&value| i64::try_from(value).ok()).collect() {
+                Some(values) => CustomerIds::Int { values, dtype },
+                None => CustomerIds::Wide { values, dtype },
+            };
+            return Ok((ids, ranks));
+        }
+        let text = as_text(series)?;
+        let text = guarded("reading customer ids", || text.str().cloned())?;
+        let (texts, ranks) = distinct(text.iter().map(Option::unwrap_or_default).collect());
+        Ok((CustomerIds::from_texts(texts), ranks))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -95,4 +120,12 @@ impl CustomerIds {
             }
         }
     }
+}
+
+fn distinct<T: Ord + Copy>(values: Vec<T>) -> (Vec<T>, Vec<u32>) {
+    let mut sorted = values.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let ranks = values.iter().map(|value| sorted.partition_point(|other| other < value) as u32).collect();
+    (sorted, ranks)
 }

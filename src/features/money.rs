@@ -1,0 +1,24 @@
+//! What do the purchases bring?
+
+use super::view::State;
+
+/// Net amount per purchase.
+pub(super) fn amount_mean(state: &State) -> f64 {
+    state.sums.net / state.view.n_purchases() as f64
+}
+
+/// Net amount of the latest purchase.
+pub(super) fn amount_last(state: &State) -> f64 {
+    state.view.net_amounts().last().copied().unwrap_or(f64::NAN)
+}
+
+/// Net amounts of the last `days` days, added again in the order of days.
+pub(super) fn spend_last(state: &State, days: i32) -> f64 {
+    state.view.net_amounts().get(state.view.last(days)).unwrap_or_default().iter().sum()
+}
+
+/// Discounts over what the purchases would have cost without them; null where that is nothing.
+pub(super) fn discount_fraction(state: &State) -> f64 {
+    let full_price = state.sums.net + state.sums.refunded + state.sums.discount;
+    if full_price > 0.0 { state.sums.discount / full_price } else { f64::NAN }
+}

@@ -1,0 +1,167 @@
+//! Are customers like these leaving?
+//!
+//! A second pass beside the walk. For a segment column, a cutoff c and a value s: among customers
+//! whose home value at c − H was s and who bought in (c − 2H, c − H], the share that did not buy in
+//! (c − H, c]. Everything is known at c. A customer's own history never enters their own rate: each
+//! rate, and the overall share it is shrunk to, leaves out the fold that the customer's id hashes to.
+
+use md5::{Digest, Md5};
+use rayon::prelude::*;
+
+use super::view::State;
+use crate::day::{Day, Window};
+use crate::history::{History, NO_SEGMENT, Run};
+
+/// How many folds customers fall into, by the hash of their id.
+const FOLDS: usize = 20;
+/// The overall share weighs as much as this many peers.
+const PRIOR_PEERS: f64 = 50.0;
+/// How many customers are counted at a time.
+const CUSTOMERS_PER_BLOCK: usize = 1 << 14;
+
+/// Customers who bought, and those of them who then stayed away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    bought: u32,
+    lost: u32,
+}
+
+impl Count {
+    fn add(&mut self, other: Count) {
+        self.bought += other.bought;
+        self.lost += other.lost;
+    }
+
+    fn without(self, other: Count) -> Count {
+        Count { bought: self.bought - other.bought, lost: self.lost - other.lost }
+    }
+}
+
+/// Peer counts of one segment column at every cutoff.
+pub(super) struct PeerTable {
+    column: usize,
+    horizon_days: i32,
+    /// Per cutoff, value and fold.
+    counts: Vec<Vec<[Count; FOLDS]>>,
+    /// Per cutoff, over all values, by fold.
+    overall: Vec<[Count; FOLDS]>,
+    folds: std::sync::Arc<[u8]>,
+}
+
+/// The fold of every customer: the first 8 hex digits of md5(`winback-fold-1:` ‖ id), modulo 20.
+pub(super) fn folds(history: &History) -> std::sync::Arc<[u8]> {
+    let ids = history.ids();
+    (0..history.customers())
+        .into_par_iter()
+        .map(|rank| (salted_hash("winback-fold-1:", &ids.text(rank)) % FOLDS as u32) as u8)
+        .collect::<Vec<_>>()
+        .into()
+}
+
+/// The first 8 hexadecimal digits of md5(salt ‖ id), as a number. Engines that speak SQL can say the
+/// same.
+pub(crate) fn salted_hash(salt: &str, id: &str) -> u32 {
+    let digest = Md5::new().chain_update(salt).chain_update(id).finalize();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+impl PeerTable {
+    pub(super) fn count(
+        history: &History,
+        column: usize,
+        horizon_days: i32,
+        cutoffs: &[Day],
+        folds: &std::sync::Arc<[u8]>,
+    ) -> Self {
+        let values = history.reading().columns().segments[column].clone();
+        let values = history.segment_values(&values).map_or(0, <[String]>::len);
+        let empty = || vec![vec![[Count::default(); FOLDS]; values]; cutoffs.len()];
+        let blocks = history.customers().div_ceil(CUSTOMERS_PER_BLOCK);
+        // Integer counts add up to the same in any order.
+        let counts = (0..blocks)
+            .into_par_iter()
+            .fold(empty, |mut counts, block| {
+                let end = history.customers().min((block + 1) * CUSTOMERS_PER_BLOCK);
+                for rank in block * CUSTOMERS_PER_BLOCK..end {
+                    let run = history.run(rank);
+                    for (counts, &cutoff) in counts.iter_mut().zip(cutoffs) {
+                        if let Some((home, count)) = exposure(&run, column, cutoff, horizon_days) {
+                            counts[home as usize][usize::from(folds[rank])].add(count);
+                        }
+                    }
+                }
+                counts
+            })
+            .reduce(empty, |mut left, right| {
+                for (left, right) in left.iter_mut().flatten().flatten().zip(right.iter().flatten().flatten()) {
+                    left.add(*right);
+                }
+                left
+            });
+        let overall = counts
+            .iter()
+            .map(|values| {
+                let mut overall = [Count::default(); FOLDS];
+                values.iter().for_each(|folds| overall.iter_mut().zip(folds).for_each(|(all, one)| all.add(*one)));
+                overall
+            })
+            .collect();
+        PeerTable { column, horizon_days, counts, overall, folds: folds.clone() }
+    }
+
+    pub(super) fn is_of(&self, column: usize, horizon_days: i32) -> bool {
+        self.column == column && self.horizon_days == horizon_days
+    }
+
+    /// The loss rate among the peers of a customer; null where there is no home value or no peer.
+    pub(super) fn loss_fraction(&self, state: &State) -> f64 {
+        let Some(home) = home_value(state.view.run(), self.column) else { return f64::NAN };
+        let fold = usize::from(self.folds[state.rank as usize]);
+        let cutoff = state.cutoff_index as usize;
+        let out_of_fold = |counts: &[Count; FOLDS]| {
+            let mut all = Count::default();
+            counts.iter().for_each(|count| all.add(*count));
+            all.without(counts[fold])
+        };
+        let overall = out_of_fold(&self.overall[cutoff]);
+        if overall.bought == 0 {
+            return f64::NAN;
+        }
+        let peers = out_of_fold(&self.counts[cutoff][home as usize]);
+        let overall_fraction = f64::from(overall.lost) / f64::from(overall.bought);
+        (f64::from(peers.lost) + PRIOR_PEERS * overall_fraction) / (f64::from(peers.bought) + PRIOR_PEERS)
+    }
+}
+
+/// The home value at c − H and the outcome by c, of a customer who bought in (c − 2H, c − H].
+fn exposure(run: &Run<'_>, column: usize, cutoff: Day, horizon_days: i32) -> Option<(u32, Count)> {
+    let start = cutoff.plus_days(-horizon_days);
+    let before = run.until(start);
+    if Window::back_from(start, horizon_days).range_in(before.days).is_empty() {
+        return None;
+    }
+    let home = home_value(&before, column)?;
+    let lost = Window::back_from(cutoff, horizon_days).range_in(run.days).is_empty();
+    Some((home, Count { bought: 1, lost: u32::from(lost) }))
+}
+
+/// The value with the most purchases; ties go to the latest, then to the first in order of text.
+fn home_value(run: &Run<'_>, column: usize) -> Option<u32> {
+    let codes = run.segment(column);
+    let first = *codes.first()?;
+    if codes.iter().all(|&code| code == first) {
+        return (first != NO_SEGMENT).then_some(first);
+    }
+    let mut values: Vec<(u32, usize, usize)> = Vec::new(); // value, purchases, position of the latest
+    let mut sorted: Vec<(u32, usize)> =
+        codes.iter().copied().zip(0..).filter(|&(code, _)| code != NO_SEGMENT).collect();
+    sorted.sort_unstable();
+    for (code, position) in sorted {
+        match values.last_mut() {
+            Some((value, purchases, latest)) if *value == code => (*purchases, *latest) = (*purchases + 1, position),
+            _ => values.push((code, 1, position)),
+        }
+    }
+    // A day has one value, so that the latest position decides and text never has to.
+    values.into_iter().max_by_key(|&(_, purchases, latest)| (purchases, latest)).map(|(value, ..)| value)
+}

@@ -1,0 +1,197 @@
+//! Which columns does the model see? Features, transformed, standardised, and a few products of them.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::logistic::Design;
+use crate::features::{Feature, Idea};
+
+/// Rows per partial sum; a constant, so that threads cannot show.
+const ROWS_PER_BLOCK: usize = 1 << 14;
+/// A column that varies less than this share of its size is taken for constant.
+const LEAST_RELATIVE_SD: f64 = 1e-12;
+
+/// What a column of the model is made of; numbers are positions among the features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum TermKind {
+    /// The transformed feature; its mean where it is null.
+    Value(usize),
+    /// 1 where the feature is null.
+    Missing(usize),
+    /// The product of two transformed features; a square where they are the same.
+    Product(usize, usize),
+}
+
+/// A column of the model: what it is made of, and its mean and standard deviation in training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Term {
+    pub(crate) kind: TermKind,
+    pub(crate) mean: f64,
+    pub(crate) sd: f64,
+}
+
+impl TermKind {
+    /// The value before standardising; null only where a feature is null.
+    fn raw(self, features: &impl Fn(usize) -> f64) -> f64 {
+        match self {
+            TermKind::Value(feature) => features(feature),
+            TermKind::Missing(feature) => f64::from(features(feature).is_nan()),
+            TermKind::Product(a, b) => features(a) * features(b),
+        }
+    }
+
+    pub(crate) fn name(self, features: &[Feature]) -> String {
+        let name = |feature: usize| features[feature].name();
+        match self {
+            TermKind::Value(feature) => name(feature),
+            TermKind::Missing(feature) => format!("{} is missing", name(feature)),
+            TermKind::Product(a, b) if a == b => format!("{} squared", name(a)),
+            TermKind::Product(a, b) => format!("{} x {}", name(a), name(b)),
+        }
+    }
+
+    /// The ideas it speaks of; a product speaks half of each.
+    pub(crate) fn ideas(self, features: &[Feature]) -> [Idea; 2] {
+        match self {
+            TermKind::Value(feature) | TermKind::Missing(feature) => [features[feature].idea(); 2],
+            TermKind::Product(a, b) => [features[a].idea(), features[b].idea()],
+        }
+    }
+
+    /// The features it is made of.
+    pub(crate) fn features(self) -> [usize; 2] {
+        match self {
+            TermKind::Value(feature) | TermKind::Missing(feature) => [feature; 2],
+            TermKind::Product(a, b) => [a, b],
+        }
+    }
+}
+
+impl Term {
+    /// The distance from the training mean; 0 where undefined.
+    pub(crate) fn centred(&self, features: &impl Fn(usize) -> f64) -> f64 {
+        let raw = self.kind.raw(features);
+        if raw.is_nan() { 0.0 } else { raw - self.mean }
+    }
+
+    /// The standardised value; 0 where undefined.
+    fn standardised(&self, features: &impl Fn(usize) -> f64) -> f64 {
+        self.centred(features) / self.sd
+    }
+}
+
+/// The columns worth trying for these features: every feature, its presence where nothing else tells,
+/// and products of how recent, how old, how many and how overdue.
+pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<TermKind> {
+    let mut kinds: Vec<TermKind> = (0..features.len()).map(TermKind::Value).collect();
+    for (position, feature) in features.iter().enumerate() {
+        let told = feature.null_is_told_by().is_some_and(|other| features.contains(&other));
+        if !told && transformed[position].iter().any(|value| value.is_nan()) {
+            kinds.push(TermKind::Missing(position));
+        }
+    }
+    let find = |wanted: fn(&Feature) -> bool| features.iter().position(wanted);
+    let recency = find(|feature| matches!(feature, Feature::DaysSinceLast));
+    let tenure = find(|feature| matches!(feature, Feature::TenureDays));
+    let count = find(|feature| matches!(feature, Feature::NPurchases));
+    let overdue = find(|feature| matches!(feature, Feature::OverdueRatio { .. }));
+    let pairs = [
+        (recency, count),
+        (recency, tenure),
+        (tenure, count),
+        (overdue, count),
+        (recency, recency),
+        (tenure, tenure),
+        (count, count),
+        (overdue, overdue),
+    ];
+    kinds.extend(pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?))));
+    kinds
+}
+
+/// Learns means and standard deviations on these rows; returns the terms that vary and the names of
+/// those that do not.
+pub(crate) fn standardise(
+    kinds: &[TermKind],
+    features: &[Feature],
+    transformed: &[Vec<f64>],
+    rows: &[u32],
+) -> (Vec<Term>, Vec<String>) {
+    let learned: Vec<Term> = kinds.par_iter().map(|&kind| learn(kind, transformed, rows)).collect();
+    let mut constant = Vec::new();
+    let terms = learned
+        .into_iter()
+        .filter(|term| {
+            let varies = term.sd.is_finite() && term.sd > LEAST_RELATIVE_SD * term.mean.abs().max(1e-300);
+            if !varies {
+                constant.push(term.kind.name(features));
+            }
+            varies
+        })
+        .collect();
+    (terms, constant)
+}
+
+fn learn(kind: TermKind, transformed: &[Vec<f64>], rows: &[u32]) -> Term {
+    let blocks = |of: &dyn Fn(f64) -> f64| -> (f64, f64) {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for block in rows.chunks(ROWS_PER_BLOCK) {
+            let mut part = 0.0;
+            for &row in block {
+                let value = kind.raw(&|feature| transformed[feature][row as usize]);
+                if !value.is_nan() {
+                    part += of(value);
+                    count += 1.0;
+                }
+            }
+            sum += part;
+        }
+        (sum, count)
+    };
+    let (sum, count) = blocks(&|value| value);
+    let mean = sum / count;
+    let (squares, _) = blocks(&|value| (value - mean) * (value - mean));
+    Term { kind, mean, sd: (squares / count).sqrt() }
+}
+
+/// Some rows of a panel as the model sees them.
+pub(crate) struct TermRows<'a> {
+    pub(crate) terms: &'a [Term],
+    pub(crate) transformed: &'a [Vec<f64>],
+    pub(crate) rows: &'a [u32],
+}
+
+impl Design for TermRows<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn width(&self) -> usize {
+        self.terms.len()
+    }
+
+    fn fill(&self, rows: Range<usize>, out: &mut [f64]) {
+        let rows = &self.rows[rows];
+        for (term, column) in self.terms.iter().zip(out.chunks_exact_mut(rows.len())) {
+            for (value, &row) in column.iter_mut().zip(rows) {
+                *value = term.standardised(&|feature| self.transformed[feature][row as usize]);
+            }
+        }
+    }
+}
+
+/// All features after their transforms.
+pub(crate) fn transform(features: &[Feature], columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    features
+        .par_iter()
+        .zip(columns)
+        .map(|(feature, column)| {
+            let transform = feature.transform();
+            column.iter().map(|&value| transform.apply(value)).collect()
+        })
+        .collect()
+}

@@ -1,0 +1,310 @@
+//! What is each customer's risk, and which facts drive it?
+//!
+//! Hot path 3. One pass over blocks of customers: transform, weigh, add up per idea, and turn into a
+//! probability. The scaler is folded into the coefficients.
+
+mod words;
+
+use std::fmt;
+use std::sync::Arc;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use self::words::Words;
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::features::{Feature, Idea, Panel, Transform, panel_at};
+use crate::history::{CustomerIds, History};
+use crate::model::{ChurnModel, Term, logistic::sigmoid};
+use crate::snapshot::feature_column;
+use crate::table;
+
+/// How many customers are scored at a time.
+const ROWS_PER_BLOCK: usize = 1 << 10;
+/// How many drivers are named.
+const DRIVERS: usize = 3;
+const N_IDEAS: usize = Idea::ALL.len();
+
+/// Every customer's churn probability and what drives it, ordered by customer.
+#[derive(Clone, Debug)]
+pub struct Scores {
+    as_of: Option<Day>,
+    horizon_days: i32,
+    ids: Arc<CustomerIds>,
+    ranks: Vec<u32>,
+    probabilities: Vec<f64>,
+    at_risk: Vec<bool>,
+    days_since_last: Vec<f64>,
+    drivers: Vec<[Option<Driver>; DRIVERS]>,
+    /// What a customer brought in the last two horizons; NaN where amounts are unknown.
+    recent_spend: Vec<f64>,
+}
+
+/// One idea's share of a score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Driver {
+    /// The idea.
+    pub idea: Idea,
+    /// The facts behind it, and which way they push.
+    pub words: String,
+    /// What it adds to the log-odds, against the average customer in training.
+    pub log_odds: f64,
+}
+
+impl ChurnModel {
+    /// Scores every customer with a purchase on or before `as_of`, by what was known at its end.
+    ///
+    /// # Errors
+    /// [`Error::PolicyMismatch`] for a history read another way than the model's,
+    /// [`Error::AfterObserved`] for a day the log does not reach, [`Error::BeforeFirstPurchase`] where
+    /// nobody had bought.
+    pub fn score(&self, history: &History, as_of: Day) -> Result<Scores> {
+        self.check_policy(history)?;
+        let panel = panel_at(history, &self.features, as_of)?;
+        let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) };
+        let recent_spend = match history.reading().columns().has_amount() {
+            true => panel_at(history, &[spend], as_of)?.columns.swap_remove(0),
+            false => vec![f64::NAN; panel.ranks.len()],
+        };
+        let Panel { ranks, days_since_last, columns, .. } = panel;
+        let silent = days_since_last.into_iter().map(f64::from).collect();
+        Ok(self.score_columns(Some(as_of), Arc::clone(history.ids()), ranks, silent, &columns, recent_spend))
+    }
+
+    /// Scores features computed elsewhere: `customer_id`, and every feature of the model by name, with
+    /// null where undefined. Other columns are ignored; `days_since_last` is needed to tell who is
+    /// recent.
+    ///
+    /// # Errors
+    /// [`Error::FeatureMismatch`] for missing columns, unsuitable types, doubled customers or values
+    /// that are not finite.
+    pub fn score_frame(&self, features: &DataFrame) -> Result<Scores> {
+        const ORIGIN: &str = "features table";
+        let mismatch = |problem: String| Error::FeatureMismatch { origin: ORIGIN.to_owned(), problem };
+        let recency = Feature::DaysSinceLast.name();
+        let names: Vec<String> = self.features.iter().map(Feature::name).collect();
+        let missing: Vec<&str> = ["customer_id", &recency]
+            .into_iter()
+            .chain(names.iter().map(String::as_str).filter(|name| *name != recency))
+            .filter(|name| features.column(name).is_err())
+            .collect();
+        if !missing.is_empty() {
+            return Err(mismatch(format!("columns missing: {}", missing.join(", "))));
+        }
+        let ids = features.column("customer_id").map_err(|error| mismatch(error.to_string()))?;
+        let (ids, ranks) = CustomerIds::from_column(ids)
+            .map_err(|_| mismatch("column `customer_id` must be text or integers without null".to_owned()))?;
+        let mut order: Vec<usize> = (0..ranks.len()).collect();
+        order.sort_by_key(|&row| ranks[row]);
+        if let Some(pair) = order.windows(2).find(|pair| ranks[pair[0]] == ranks[pair[1]]) {
+            return Err(mismatch(format!("customer {} stands twice", ids.text(ranks[pair[0]] as usize))));
+        }
+        let ordered = |name: &str| -> Result<Vec<f64>> {
+            let column = feature_column(features, name, ORIGIN)?;
+            Ok(order.iter().map(|&row| column[row]).collect())
+        };
+        let columns = names.iter().map(|name| ordered(name)).collect::<Result<Vec<_>>>()?;
+        let silent = ordered(&recency)?;
+        let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) }.name();
+        let recent_spend = names
+            .iter()
+            .position(|name| *name == spend)
+            .map_or_else(|| vec![f64::NAN; order.len()], |position| columns[position].clone());
+        let ranks = (0..order.len() as u32).collect();
+        Ok(self.score_columns(None, Arc::new(ids), ranks, silent, &columns, recent_spend))
+    }
+
+    fn score_columns(
+        &self,
+        as_of: Option<Day>,
+        ids: Arc<CustomerIds>,
+        ranks: Vec<u32>,
+        days_since_last: Vec<f64>,
+        columns: &[Vec<f64>],
+        recent_spend: Vec<f64>,
+    ) -> Scores {
+        let scorer = Scorer::new(self);
+        let blocks: Vec<Vec<(f64, [Option<Driver>; DRIVERS])>> = (0..ranks.len().div_ceil(ROWS_PER_BLOCK))
+            .into_par_iter()
+            .map(|block| {
+                let rows = block * ROWS_PER_BLOCK..ranks.len().min((block + 1) * ROWS_PER_BLOCK);
+                rows.map(|row| scorer.score(&|feature| columns[feature][row])).collect()
+            })
+            .collect();
+        let (probabilities, drivers): (Vec<f64>, Vec<_>) = blocks.into_iter().flatten().unzip();
+        let horizon_days = self.label.horizon_days;
+        let at_risk = probabilities
+            .iter()
+            .zip(&days_since_last)
+            .map(|(&p, &days)| days < f64::from(horizon_days) && p >= self.at_risk_threshold)
+            .collect();
+        Scores {
+            as_of,
+            horizon_days,
+            ids,
+            ranks,
+            probabilities,
+            at_risk,
+            days_since_last,
+            drivers,
+            recent_spend,
+        }
+    }
+}
+
+/// The model as weights on transformed features.
+struct Scorer<'a> {
+    intercept: f64,
+    /// Term, weight (coefficient over standard deviation), and the ideas it belongs to.
+    terms: Vec<(&'a Term, f64, [usize; 2])>,
+    transforms: Vec<Transform>,
+    words: Words<'a>,
+}
+
+impl<'a> Scorer<'a> {
+    fn new(model: &'a ChurnModel) -> Self {
+        let place = |idea: Idea| Idea::ALL.iter().position(|one| *one == idea).unwrap_or(N_IDEAS - 1);
+        let terms = model
+            .terms
+            .iter()
+            .zip(&model.beta[1..])
+            .map(|(term, beta)| (term, beta / term.sd, term.kind.ideas(&model.features).map(place)))
+            .collect();
+        Scorer {
+            intercept: model.beta[0],
+            terms,
+            transforms: model.features.iter().map(Feature::transform).collect(),
+            words: Words::new(&model.features),
+        }
+    }
+
+    fn score(&self, value: &dyn Fn(usize) -> f64) -> (f64, [Option<Driver>; DRIVERS]) {
+        let transformed: Vec<f64> =
+            self.transforms.iter().enumerate().map(|(feature, transform)| transform.apply(value(feature))).collect();
+        let mut log_odds = self.intercept;
+        let mut ideas = [0.0; N_IDEAS];
+        for (term, weight, [first, second]) in &self.terms {
+            let share = weight * term.centred(&|feature| transformed[feature]);
+            log_odds += share;
+            ideas[*first] += share / 2.0;
+            ideas[*second] += share / 2.0;
+        }
+        (sigmoid(log_odds), self.drivers(&ideas, value))
+    }
+
+    fn drivers(&self, ideas: &[f64; N_IDEAS], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
+        let mut order: Vec<usize> = (0..N_IDEAS).filter(|&idea| ideas[idea] != 0.0).collect();
+        // A stable sort: ties stay in the order of the ideas.
+        order.sort_by(|&a, &b| ideas[b].abs().total_cmp(&ideas[a].abs()));
+        std::array::from_fn(|place| {
+            let position = *order.get(place)?;
+            let (idea, log_odds) = (Idea::ALL[position], ideas[position]);
+            Some(Driver { idea, words: self.words.driver(idea, log_odds, value), log_odds })
+        })
+    }
+}
+
+impl Scores {
+    /// How many customers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranks.is_empty()
+    }
+
+    /// The day the customers were looked at; `None` for features computed elsewhere.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Day> {
+        self.as_of
+    }
+
+    /// Churn probabilities, in order of customer, 0 to 1.
+    #[must_use]
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// How many customers are at risk.
+    #[must_use]
+    pub fn n_at_risk(&self) -> usize {
+        self.at_risk.iter().filter(|&&at_risk| at_risk).count()
+    }
+
+    /// `customer_id, churn_probability, at_risk, days_since_last, driver_1 … driver_3,
+    /// driver_1_log_odds … driver_3_log_odds`, ordered by customer; a driver is null where fewer ideas
+    /// speak.
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn to_frame(&self) -> Result<DataFrame> {
+        self.frame_of(&(0..self.len()).collect::<Vec<_>>())
+    }
+
+    /// The customers at risk who are most worth a call, at most `most`: by probability × spend in the
+    /// last two horizons (probability alone where amounts are unknown). The columns of
+    /// [`to_frame`](Self::to_frame) and `recent_spend_amount`.
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn worth_a_call(&self, most: usize) -> Result<DataFrame> {
+        let stake = |row: usize| {
+            let spend = self.recent_spend[row];
+            self.probabilities[row] * if spend.is_nan() { 1.0 } else { spend }
+        };
+        let mut rows: Vec<usize> = (0..self.len()).filter(|&row| self.at_risk[row]).collect();
+        rows.sort_by(|&a, &b| stake(b).total_cmp(&stake(a)));
+        rows.truncate(most);
+        let mut frame = self.frame_of(&rows)?;
+        let spend = table::nullable_floats("recent_spend_amount", rows.iter().map(|&row| self.recent_spend[row]));
+        table::guarded("adding a column", || frame.with_column(spend).map(|frame| frame.clone()))
+    }
+
+    fn frame_of(&self, rows: &[usize]) -> Result<DataFrame> {
+        let ranks: Vec<u32> = rows.iter().map(|&row| self.ranks[row]).collect();
+        let at_risk = rows.iter().map(|&row| self.at_risk[row]);
+        let silent = rows.iter().map(|&row| {
+            let days = self.days_since_last[row];
+            (!days.is_nan()).then_some(days as i32)
+        });
+        let mut columns = vec![
+            self.ids.column("customer_id", &ranks)?,
+            table::nullable_floats("churn_probability", rows.iter().map(|&row| self.probabilities[row])),
+            BooleanChunked::from_iter_values("at_risk".into(), at_risk).into_column(),
+            Int32Chunked::from_iter_options("days_since_last".into(), silent).into_column(),
+        ];
+        let driver = |row: usize, place: usize| self.drivers[row][place].as_ref();
+        for place in 0..DRIVERS {
+            let words = rows.iter().map(|&row| driver(row, place).map(|driver| driver.words.as_str()));
+            let name = format!("driver_{}", place + 1);
+            columns.push(StringChunked::from_iter_options(name.into(), words).into_column());
+        }
+        for place in 0..DRIVERS {
+            let log_odds = rows.iter().map(|&row| driver(row, place).map_or(f64::NAN, |driver| driver.log_odds));
+            columns.push(table::nullable_floats(&format!("driver_{}_log_odds", place + 1), log_odds));
+        }
+        table::frame(columns)
+    }
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mean = self.probabilities.iter().sum::<f64>() / self.len().max(1) as f64;
+        write!(f, "{} customers scored", self.len())?;
+        if let Some(day) = self.as_of {
+            write!(f, " as of {day}")?;
+        }
+        write!(
+            f,
+            ": {:.1} % expected not to buy in {} days, {} at risk",
+            mean * 100.0,
+            self.horizon_days,
+            self.n_at_risk()
+        )
+    }
+}

@@ -1,0 +1,471 @@
+//! Did they come back? One row per customer and cutoff, with what was known and what came of it.
+//!
+//! Features end at the cutoff; the label begins after it. A label whose window the log does not cover
+//! to its end is refused.
+
+mod cutoffs;
+mod label;
+
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+pub use self::cutoffs::{Cutoffs, Rolling};
+pub use self::label::LabelWindow;
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::features::{Feature, FeatureSet, Panel, Population, walk};
+use crate::history::{CustomerIds, History, HistoryParams};
+use crate::table::{self, guarded};
+
+/// How to take snapshots.
+///
+/// | setting | default |
+/// |---|---|
+/// | horizon H | 90 days |
+/// | lead | 0 days |
+/// | cutoffs | [`Cutoffs::rolling`] |
+/// | population | [`Population::All`] |
+#[derive(Clone, Debug)]
+pub struct SnapshotsParams {
+    features: FeatureSet,
+    label: LabelWindow,
+    cutoffs: Cutoffs,
+    population: Population,
+}
+
+impl SnapshotsParams {
+    /// Sets the horizon: churned is who buys nothing for so many days.
+    #[must_use]
+    pub fn with_horizon_days(mut self, days: i32) -> Self {
+        self.label.horizon_days = days;
+        self
+    }
+
+    /// Sets the days between the cutoff and the label window, for those who need time to act.
+    #[must_use]
+    pub fn with_lead_days(mut self, days: i32) -> Self {
+        self.label.lead_days = days;
+        self
+    }
+
+    /// Sets the cutoffs.
+    #[must_use]
+    pub fn with_cutoffs(mut self, cutoffs: impl Into<Cutoffs>) -> Self {
+        self.cutoffs = cutoffs.into();
+        self
+    }
+
+    /// Restricts the customers.
+    #[must_use]
+    pub fn with_population(mut self, population: Population) -> Self {
+        self.population = population;
+        self
+    }
+
+    /// Computes features and labels of every customer at every cutoff.
+    ///
+    /// # Errors
+    /// [`Error::HorizonNotObserved`] for a label the log does not cover, [`Error::NoCutoffs`] for a log
+    /// too short for any, [`Error::NoRows`] where nobody had bought, and what
+    /// [`FeatureSet::resolve`] refuses.
+    pub fn build(&self, history: &History) -> Result<Snapshots> {
+        self.label.check()?;
+        let features = self.features.resolve(history)?;
+        let cutoffs = self.cutoffs.days(history, self.label)?;
+        let Panel { ranks, cutoffs: positions, days_since_last, columns } =
+            walk(history, &features, &cutoffs, self.population)?;
+        if ranks.is_empty() {
+            return Err(no_rows(&cutoffs));
+        }
+        let churned = ranks
+            .iter()
+            .zip(&positions)
+            .map(|(&rank, &position)| {
+                self.label.churned(cutoffs[position as usize], history.run(rank as usize).days)
+            })
+            .collect();
+        Ok(Snapshots {
+            features,
+            label: self.label,
+            population: self.population,
+            cutoffs,
+            ids: Arc::clone(history.ids()),
+            ranks,
+            positions,
+            days_since_last,
+            churned,
+            columns,
+            straddling: 0,
+            reading: Some(history.reading().clone()),
+            fingerprint: history.fingerprint().to_owned(),
+        })
+    }
+}
+
+fn no_rows(cutoffs: &[Day]) -> Error {
+    Error::NoRows { cutoffs: cutoffs.iter().map(Day::to_string).collect::<Vec<_>>().join(", ") }
+}
+
+/// Labelled features: a row per customer and cutoff, ordered by both.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    features: Vec<Feature>,
+    label: LabelWindow,
+    population: Population,
+    cutoffs: Vec<Day>,
+    ids: Arc<CustomerIds>,
+    ranks: Vec<u32>,
+    positions: Vec<u32>,
+    days_since_last: Vec<i32>,
+    churned: Vec<bool>,
+    columns: Vec<Vec<f64>>,
+    straddling: usize,
+    reading: Option<HistoryParams>,
+    fingerprint: String,
+}
+
+impl Snapshots {
+    /// Begins to take snapshots of these features.
+    #[must_use]
+    pub fn params(features: FeatureSet) -> SnapshotsParams {
+        SnapshotsParams {
+            features,
+            label: LabelWindow { lead_days: 0, horizon_days: 90 },
+            cutoffs: Cutoffs::rolling().into(),
+            population: Population::default(),
+        }
+    }
+
+    /// Takes a table computed elsewhere: `customer_id`, `cutoff` (a date), `churned` (0/1 or a
+    /// boolean), and every feature of the set by name, with null where undefined. Other columns are
+    /// ignored; rows may come in any order. `days_since_last` must be among the features.
+    ///
+    /// `reading` says how the log behind the table was read; scoring compares with it.
+    ///
+    /// # Errors
+    /// [`Error::FeatureMismatch`] for missing columns, wrong types, null keys or labels, doubled rows
+    /// and infinite values; [`Error::NoRows`] for an empty table.
+    pub fn from_frame(
+        frame: &DataFrame,
+        features: &FeatureSet,
+        label: LabelWindow,
+        reading: &HistoryParams,
+    ) -> Result<Self> {
+        label.check()?;
+        let table = ForeignTable::read(frame, features)?;
+        Ok(Snapshots {
+            features: features.features().to_vec(),
+            label,
+            population: Population::All,
+            cutoffs: table.cutoffs,
+            ids: Arc::new(table.ids),
+            ranks: table.ranks,
+            positions: table.positions,
+            days_since_last: table.days_since_last,
+            churned: table.churned,
+            columns: table.columns,
+            straddling: 0,
+            reading: Some(reading.clone()),
+            fingerprint: "computed elsewhere".to_owned(),
+        })
+    }
+
+    /// How many rows: one per customer and cutoff.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.ranks.len()
+    }
+
+    /// How many different customers.
+    #[must_use]
+    pub fn customers(&self) -> usize {
+        self.ranks.chunk_by(|a, b| a == b).count()
+    }
+
+    /// The cutoffs, ascending.
+    #[must_use]
+    pub fn cutoffs(&self) -> &[Day] {
+        &self.cutoffs
+    }
+
+    /// The label window.
+    #[must_use]
+    pub fn label(&self) -> LabelWindow {
+        self.label
+    }
+
+    /// The last day of the last label window.
+    #[must_use]
+    pub fn labelled_until(&self) -> Day {
+        self.last_cutoff().plus_days(self.label.days())
+    }
+
+    /// Share of rows that are churned, 0 to 1.
+    #[must_use]
+    pub fn churned_fraction(&self) -> f64 {
+        self.churned.iter().filter(|&&churned| churned).count() as f64 / self.rows() as f64
+    }
+
+    /// Rows that an earlier split left out because their label window reached past the test cutoff.
+    #[must_use]
+    pub fn straddling_rows(&self) -> usize {
+        self.straddling
+    }
+
+    /// Splits in time: training rows have labels that end on or before `test_cutoff`; test rows have
+    /// cutoffs on or after it. Rows in between are left out and counted
+    /// ([`straddling_rows`](Self::straddling_rows) of both parts).
+    ///
+    /// # Errors
+    /// [`Error::EmptySplit`] where either part has no row.
+    pub fn split_at(&self, test_cutoff: Day) -> Result<(Snapshots, Snapshots)> {
+        let training = self.keep_cutoffs(|cutoff| cutoff.plus_days(self.label.days()) <= test_cutoff);
+        let test = self.keep_cutoffs(|cutoff| cutoff >= test_cutoff);
+        let empty = |side| Error::EmptySplit {
+            test_cutoff,
+            side,
+            first: self.cutoffs[0],
+            last: self.last_cutoff(),
+            label_days: self.label.days(),
+        };
+        let (mut training, mut test) =
+            (training.ok_or_else(|| empty("training"))?, test.ok_or_else(|| empty("test"))?);
+        let straddling = self.rows() - training.rows() - test.rows();
+        (training.straddling, test.straddling) = (straddling, straddling);
+        Ok((training, test))
+    }
+
+    /// `customer_id, cutoff, churned`, then the features; null where undefined.
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn to_frame(&self) -> Result<DataFrame> {
+        let mut columns = vec![
+            self.ids.column("customer_id", &self.ranks)?,
+            table::dates("cutoff", self.positions.iter().map(|&position| self.cutoffs[position as usize])),
+            BooleanChunked::from_iter_values("churned".into(), self.churned.iter().copied()).into_column(),
+        ];
+        for (feature, values) in self.features.iter().zip(&self.columns) {
+            columns.push(table::nullable_floats(&feature.name(), values.iter().copied()));
+        }
+        table::frame(columns)
+    }
+
+    /// The features, in the order of the columns.
+    #[must_use]
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    pub(crate) fn columns(&self) -> &[Vec<f64>] {
+        &self.columns
+    }
+
+    pub(crate) fn labels(&self) -> &[bool] {
+        &self.churned
+    }
+
+    /// Each row's customer, ascending.
+    pub(crate) fn ranks(&self) -> &[u32] {
+        &self.ranks
+    }
+
+    /// Each row's cutoff, by position.
+    pub(crate) fn positions(&self) -> &[u32] {
+        &self.positions
+    }
+
+    pub(crate) fn days_since_last(&self) -> &[i32] {
+        &self.days_since_last
+    }
+
+    /// Whether the customer bought in the last H days before the cutoff.
+    pub(crate) fn is_recent(&self, row: usize) -> bool {
+        self.days_since_last[row] < self.label.horizon_days
+    }
+
+    pub(crate) fn ids(&self) -> &CustomerIds {
+        &self.ids
+    }
+
+    pub(crate) fn reading(&self) -> Option<&HistoryParams> {
+        self.reading.as_ref()
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn population(&self) -> Population {
+        self.population
+    }
+
+    pub(crate) fn last_cutoff(&self) -> Day {
+        self.cutoffs[self.cutoffs.len() - 1]
+    }
+
+    /// The rows whose cutoff is wanted, or `None` where there are none.
+    fn keep_cutoffs(&self, wanted: impl Fn(Day) -> bool) -> Option<Snapshots> {
+        let cutoffs: Vec<Day> = self.cutoffs.iter().copied().filter(|&cutoff| wanted(cutoff)).collect();
+        let first = self.cutoffs.iter().position(|cutoff| Some(cutoff) == cutoffs.first())? as u32;
+        let rows: Vec<usize> = (0..self.rows())
+            .filter(|&row| wanted(self.cutoffs[self.positions[row] as usize]))
+            .collect();
+        if rows.is_empty() {
+            return None;
+        }
+        Some(Snapshots {
+            cutoffs,
+            ranks: pick(&self.ranks, &rows),
+            // What is wanted is a stretch of time, so that positions only shift.
+            positions: rows.iter().map(|&row| self.positions[row] - first).collect(),
+            days_since_last: pick(&self.days_since_last, &rows),
+            churned: pick(&self.churned, &rows),
+            columns: self.columns.iter().map(|column| pick(column, &rows)).collect(),
+            features: self.features.clone(),
+            ids: Arc::clone(&self.ids),
+            reading: self.reading.clone(),
+            fingerprint: self.fingerprint.clone(),
+            ..*self
+        })
+    }
+}
+
+fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|&row| values[row]).collect()
+}
+
+/// A panel that another engine computed, put into order.
+struct ForeignTable {
+    cutoffs: Vec<Day>,
+    ids: CustomerIds,
+    ranks: Vec<u32>,
+    positions: Vec<u32>,
+    days_since_last: Vec<i32>,
+    churned: Vec<bool>,
+    columns: Vec<Vec<f64>>,
+}
+
+const FOREIGN: &str = "snapshots table";
+
+fn mismatch(problem: impl Into<String>) -> Error {
+    Error::FeatureMismatch { origin: FOREIGN.to_owned(), problem: problem.into() }
+}
+
+impl ForeignTable {
+    fn read(frame: &DataFrame, features: &FeatureSet) -> Result<Self> {
+        let names = features.names();
+        let recency = Feature::DaysSinceLast.name();
+        let needed = ["customer_id", "cutoff", "churned", recency.as_str()];
+        let missing: Vec<&str> = needed
+            .into_iter()
+            .chain(names.iter().map(String::as_str))
+            .filter(|name| frame.column(name).is_err())
+            .collect();
+        if !missing.is_empty() {
+            return Err(mismatch(format!("columns missing: {}", missing.join(", "))));
+        }
+        if frame.height() == 0 {
+            return Err(no_rows(&[]));
+        }
+        let keys = Keys::read(frame)?;
+        let order = keys.order()?;
+        let mut columns = Vec::with_capacity(names.len());
+        for name in &names {
+            columns.push(pick(&feature_column(frame, name, FOREIGN)?, &order));
+        }
+        let recency = pick(&feature_column(frame, &recency, FOREIGN)?, &order);
+        if recency.iter().any(|days| !(days.fract() == 0.0 && *days >= 0.0 && *days <= f64::from(i32::MAX))) {
+            return Err(mismatch("days_since_last must be whole and at least 0 in every row"));
+        }
+        Ok(keys.finish(&order, columns, recency.iter().map(|&days| days as i32).collect()))
+    }
+}
+
+/// The key columns of a foreign table, in its own order.
+struct Keys {
+    ids: CustomerIds,
+    ranks: Vec<u32>,
+    days: Vec<i32>,
+    churned: Vec<bool>,
+}
+
+impl Keys {
+    fn read(frame: &DataFrame) -> Result<Self> {
+        let wrong = |name: &str, expected: &str| mismatch(format!("column `{name}` must be {expected}"));
+        let days = guarded("reading cutoffs", || {
+            let column = frame.column("cutoff")?.as_materialized_series().cast(&DataType::Date)?;
+            Ok(column.to_physical_repr().i32()?.clone())
+        })
+        .map_err(|_| wrong("cutoff", "a date without null"))?;
+        let churned = guarded("reading labels", || {
+            let column = frame.column("churned")?.as_materialized_series().cast(&DataType::Float64)?;
+            Ok(column.f64()?.clone())
+        })
+        .map_err(|_| wrong("churned", "0/1 or a boolean without null"))?;
+        let churned = churned
+            .iter()
+            .map(|label| match label {
+                Some(0.0) => Ok(false),
+                Some(1.0) => Ok(true),
+                _ => Err(wrong("churned", "0/1 or a boolean without null")),
+            })
+            .collect::<Result<_>>()?;
+        let days = days.iter().collect::<Option<Vec<i32>>>().ok_or_else(|| wrong("cutoff", "a date without null"))?;
+        let column = frame.column("customer_id").map_err(|error| mismatch(error.to_string()))?;
+        let (ids, ranks) = CustomerIds::from_column(column)
+            .map_err(|_| wrong("customer_id", "text or integers without null"))?;
+        Ok(Keys { ids, ranks, days, churned })
+    }
+
+    /// The rows in order of customer and cutoff; refuses a pair that stands twice.
+    fn order(&self) -> Result<Vec<usize>> {
+        let key = |row: usize| (self.ranks[row], self.days[row]);
+        let mut order: Vec<usize> = (0..self.ranks.len()).collect();
+        order.sort_by_key(|&row| key(row));
+        match order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
+            Some(pair) => Err(mismatch(format!(
+                "customer {} stands twice at {}",
+                self.ids.text(self.ranks[pair[0]] as usize),
+                Day::from_days_since_epoch(self.days[pair[0]])
+            ))),
+            None => Ok(order),
+        }
+    }
+
+    fn finish(self, order: &[usize], columns: Vec<Vec<f64>>, days_since_last: Vec<i32>) -> ForeignTable {
+        let days = pick(&self.days, order);
+        let mut cutoffs = days.clone();
+        cutoffs.sort_unstable();
+        cutoffs.dedup();
+        ForeignTable {
+            positions: days.iter().map(|day| cutoffs.partition_point(|cutoff| cutoff < day) as u32).collect(),
+            cutoffs: cutoffs.into_iter().map(Day::from_days_since_epoch).collect(),
+            ranks: pick(&self.ranks, order),
+            churned: pick(&self.churned, order),
+            ids: self.ids,
+            days_since_last,
+            columns,
+        }
+    }
+}
+
+/// A feature column of a table computed elsewhere; null becomes NaN, NaN and infinities are refused.
+pub(crate) fn feature_column(frame: &DataFrame, name: &str, origin: &str) -> Result<Vec<f64>> {
+    let refuse =
+        |problem: String| Error::FeatureMismatch { origin: origin.to_owned(), problem };
+    let column = frame.column(name).map_err(|_| refuse(format!("columns missing: {name}")))?;
+    let floats = guarded("reading features", || {
+        let column = column.as_materialized_series();
+        if !(column.dtype().is_primitive_numeric() || matches!(column.dtype(), DataType::Boolean | DataType::Null)) {
+            polars_bail!(InvalidOperation: "type {}", column.dtype());
+        }
+        Ok(column.cast(&DataType::Float64)?.f64()?.clone())
+    })
+    .map_err(|_| refuse(format!("column `{name}` is {}, expected numbers", column.dtype())))?;
+    match floats.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
+        Some(row) => Err(refuse(format!("column `{name}` is not finite in row {}; write null where it is undefined", row + 1))),
+        None => Ok(floats.iter().map(|value| value.unwrap_or(f64::NAN)).collect()),
+    }
+}

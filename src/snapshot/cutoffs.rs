@@ -1,0 +1,151 @@
+//! On which days do we look back?
+
+use serde::{Deserialize, Serialize};
+
+use super::label::LabelWindow;
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::history::History;
+
+/// How many cutoffs are taken unless told otherwise.
+const DEFAULT_MOST: usize = 9;
+/// Below so many cutoffs a rolling start moves closer to the log's first day.
+const FEW_CUTOFFS: usize = 3;
+
+/// The days at whose end customers are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cutoffs {
+    /// These days.
+    Explicit(Vec<Day>),
+    /// Days at equal steps, back from the last one whose label window is observed.
+    Rolling(Rolling),
+}
+
+/// Cutoffs at equal steps, back from the last observable one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rolling {
+    every_days: Option<i32>,
+    at_most: Option<usize>,
+    last: Option<Day>,
+    first: Option<Day>,
+}
+
+impl Cutoffs {
+    /// Rolls back from the last day whose label window is observed, half a horizon at a time.
+    ///
+    /// The first cutoff lies no earlier than two horizons after the log's first day or, where that
+    /// leaves fewer than three cutoffs, half a horizon after it.
+    #[must_use]
+    pub fn rolling() -> Rolling {
+        Rolling::default()
+    }
+
+    /// These days, in any order.
+    #[must_use]
+    pub fn explicit(days: impl IntoIterator<Item = Day>) -> Self {
+        Cutoffs::Explicit(days.into_iter().collect())
+    }
+
+    /// The cutoffs for this history, ascending.
+    pub(super) fn days(&self, history: &History, label: LabelWindow) -> Result<Vec<Day>> {
+        let latest = history.observed_until().plus_days(-label.days());
+        match self {
+            Cutoffs::Explicit(days) => {
+                let mut days = days.clone();
+                days.sort_unstable();
+                days.dedup();
+                if days.is_empty() {
+                    return Err(Error::parameter("cutoffs", "empty", "at least one day"));
+                }
+                match days.iter().find(|day| **day > latest) {
+                    Some(&cutoff) => Err(label.not_observed(cutoff, history.observed_until())),
+                    None => Ok(days),
+                }
+            }
+            Cutoffs::Rolling(rolling) => rolling.days(history, label, latest),
+        }
+    }
+}
+
+impl Rolling {
+    /// The step between cutoffs; half the horizon by default.
+    #[must_use]
+    pub fn every_days(mut self, days: i32) -> Self {
+        self.every_days = Some(days);
+        self
+    }
+
+    /// At most so many cutoffs, the latest ones; 9 by default.
+    #[must_use]
+    pub fn at_most(mut self, cutoffs: usize) -> Self {
+        self.at_most = Some(cutoffs);
+        self
+    }
+
+    /// No cutoff before this day, in place of the default rule.
+    #[must_use]
+    pub fn starting(mut self, day: Day) -> Self {
+        self.first = Some(day);
+        self
+    }
+
+    /// Rolls back from this day instead of the last observable one.
+    #[must_use]
+    pub fn ending(mut self, day: Day) -> Self {
+        self.last = Some(day);
+        self
+    }
+
+    fn days(&self, history: &History, label: LabelWindow, latest: Day) -> Result<Vec<Day>> {
+        let horizon = label.horizon_days;
+        let step = self.every_days.unwrap_or((horizon / 2).max(1));
+        if !crate::features::SPAN_DAYS.contains(&step) {
+            return Err(Error::parameter("step between cutoffs", format!("{step} days"), "1 to 36,500 days"));
+        }
+        let most = self.at_most.unwrap_or(DEFAULT_MOST);
+        if most == 0 {
+            return Err(Error::parameter("number of cutoffs", most, "at least 1"));
+        }
+        let last = self.last.unwrap_or(latest);
+        if last > latest {
+            return Err(label.not_observed(last, history.observed_until()));
+        }
+        let back_to = |first: Day| -> Vec<Day> {
+            let steps = i32::try_from(most).unwrap_or(i32::MAX);
+            let mut days: Vec<Day> = (0..steps)
+                .map(|back| last.plus_days(step.saturating_mul(back).saturating_neg()))
+                .take_while(|day| *day >= first)
+                .collect();
+            days.reverse();
+            days
+        };
+        let from = history.observed_from();
+        let days = match self.first {
+            Some(first) => back_to(first),
+            None => {
+                let settled = back_to(from.plus_days(horizon.saturating_mul(2)));
+                // A cutoff whose label ends after the last cutoff cannot train a model that is
+                // tested there, so that only the others count.
+                let training = settled.iter().filter(|day| day.plus_days(label.days()) <= last).count();
+                if training >= FEW_CUTOFFS { settled } else { back_to(from.plus_days((horizon / 2).max(1))) }
+            }
+        };
+        if days.is_empty() {
+            return Err(Error::NoCutoffs {
+                observed_from: from,
+                observed_until: history.observed_until(),
+                lead_days: label.lead_days,
+                horizon_days: horizon,
+                history_days: (horizon / 2).max(1),
+            });
+        }
+        Ok(days)
+    }
+}
+
+impl From<Rolling> for Cutoffs {
+    fn from(rolling: Rolling) -> Self {
+        Cutoffs::Rolling(rolling)
+    }
+}
