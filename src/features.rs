@@ -101,12 +101,12 @@ pub enum Feature {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Idea {
-    /// How long the customer has been silent.
+    /// How long the customer has been silent, in days and against their own rhythm.
     Silence,
-    /// How regularly they buy, and how overdue they are.
-    Rhythm,
-    /// How often they bought, lately and ever.
+    /// How much they bought, lately and ever.
     Activity,
+    /// How often and how regularly they buy.
+    Rhythm,
     /// What they spend.
     Money,
     /// What they send back.
@@ -120,7 +120,7 @@ pub enum Idea {
 impl Idea {
     /// All ideas, in the order in which ties are broken.
     pub const ALL: [Idea; 7] =
-        [Idea::Silence, Idea::Rhythm, Idea::Activity, Idea::Money, Idea::Refunds, Idea::Peers, Idea::Own];
+        [Idea::Silence, Idea::Activity, Idea::Rhythm, Idea::Money, Idea::Refunds, Idea::Peers, Idea::Own];
 }
 
 /// How a feature enters the model.
@@ -282,13 +282,13 @@ impl Feature {
     #[must_use]
     pub fn idea(&self) -> Idea {
         match self {
-            Feature::DaysSinceLast => Idea::Silence,
+            Feature::DaysSinceLast | Feature::OverdueRatio { .. } | Feature::IsSilentBeyondLongest => {
+                Idea::Silence
+            }
             Feature::IntervalShrunk { .. }
-            | Feature::OverdueRatio { .. }
             | Feature::IntervalSd
             | Feature::IntervalMax
-            | Feature::IntervalLast
-            | Feature::IsSilentBeyondLongest => Idea::Rhythm,
+            | Feature::IntervalLast => Idea::Rhythm,
             Feature::TenureDays
             | Feature::NPurchases
             | Feature::PurchaseRate { .. }
@@ -359,7 +359,7 @@ impl Feature {
     }
 
     /// Computes it for a block of states.
-    pub(crate) fn fill(&self, states: &[State], peers: &[PeerTable], history: &History, out: &mut [f64]) {
+    fn fill(&self, states: &[State], peers: &[PeerTable], history: &History, out: &mut [f64]) {
         let mut fill = |kernel: &dyn Fn(&State) -> f64| {
             out.iter_mut().zip(states).for_each(|(value, state)| *value = kernel(state));
         };

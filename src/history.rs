@@ -138,6 +138,13 @@ impl HistoryParams {
         self
     }
 
+    /// Names other columns, everything else as it is.
+    #[must_use]
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.columns = columns;
+        self
+    }
+
     /// The columns that are read.
     #[must_use]
     pub fn columns(&self) -> &Columns {

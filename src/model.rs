@@ -4,16 +4,18 @@
 //! lies in its columns: logged counts and days, a rhythm shrunk towards the horizon, windowed
 //! activity and a few products of them.
 
-mod coefficients;
-mod fit;
 pub(crate) mod logistic;
-mod saved;
 mod terms;
+mod drivers;
+mod fit;
+mod coefficients;
+mod saved;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::drivers::IdeaWeights;
 pub(crate) use self::fit::Curve;
 pub use self::fit::{FitSummary, StrengthTried};
 pub(crate) use self::terms::Term;
@@ -83,6 +85,7 @@ impl ChurnModelParams {
             reading: snapshots.reading().cloned(),
             at_risk_threshold: top_fraction_starts(everyone),
             terms: fitted.terms,
+            idea_weights: fitted.idea_weights,
             beta: fitted.fit.beta,
             covariance: fitted.covariance,
             recency: fitted.recency,
@@ -142,6 +145,7 @@ pub struct ChurnModel {
     population: Population,
     reading: Option<HistoryParams>,
     pub(crate) terms: Vec<Term>,
+    pub(crate) idea_weights: IdeaWeights,
     /// Intercept, then one coefficient per term.
     pub(crate) beta: Vec<f64>,
     covariance: Vec<f64>,

@@ -16,7 +16,7 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, Term, logistic::sigmoid};
+use crate::model::{ChurnModel, IdeaWeights, Term, logistic::sigmoid};
 use crate::snapshot::feature_column;
 use crate::table;
 
@@ -24,7 +24,6 @@ use crate::table;
 const ROWS_PER_BLOCK: usize = 1 << 10;
 /// How many drivers are named.
 const DRIVERS: usize = 3;
-const N_IDEAS: usize = Idea::ALL.len();
 
 /// Every customer's churn probability and what drives it, ordered by customer.
 #[derive(Clone, Debug)]
@@ -48,7 +47,8 @@ pub struct Driver {
     pub idea: Idea,
     /// The facts behind it, and which way they push.
     pub words: String,
-    /// What it adds to the log-odds, against the average customer in training.
+    /// What it adds to the log-odds that is not known from the ideas before it in [`Idea::ALL`],
+    /// against the average customer in training. All ideas add up to the score.
     pub log_odds: f64,
 }
 
@@ -156,25 +156,20 @@ impl ChurnModel {
 /// The model as weights on transformed features.
 struct Scorer<'a> {
     intercept: f64,
-    /// Term, weight (coefficient over standard deviation), and the ideas it belongs to.
-    terms: Vec<(&'a Term, f64, [usize; 2])>,
+    /// Term, and its weight: coefficient over standard deviation.
+    terms: Vec<(&'a Term, f64)>,
     transforms: Vec<Transform>,
+    ideas: &'a IdeaWeights,
     words: Words<'a>,
 }
 
 impl<'a> Scorer<'a> {
     fn new(model: &'a ChurnModel) -> Self {
-        let place = |idea: Idea| Idea::ALL.iter().position(|one| *one == idea).unwrap_or(N_IDEAS - 1);
-        let terms = model
-            .terms
-            .iter()
-            .zip(&model.beta[1..])
-            .map(|(term, beta)| (term, beta / term.sd, term.kind.ideas(&model.features).map(place)))
-            .collect();
         Scorer {
             intercept: model.beta[0],
-            terms,
+            terms: model.terms.iter().zip(&model.beta[1..]).map(|(term, beta)| (term, beta / term.sd)).collect(),
             transforms: model.features.iter().map(Feature::transform).collect(),
+            ideas: &model.idea_weights,
             words: Words::new(&model.features),
         }
     }
@@ -182,24 +177,25 @@ impl<'a> Scorer<'a> {
     fn score(&self, value: &dyn Fn(usize) -> f64) -> (f64, [Option<Driver>; DRIVERS]) {
         let transformed: Vec<f64> =
             self.transforms.iter().enumerate().map(|(feature, transform)| transform.apply(value(feature))).collect();
-        let mut log_odds = self.intercept;
-        let mut ideas = [0.0; N_IDEAS];
-        for (term, weight, [first, second]) in &self.terms {
-            let share = weight * term.centred(&|feature| transformed[feature]);
-            log_odds += share;
-            ideas[*first] += share / 2.0;
-            ideas[*second] += share / 2.0;
-        }
-        (sigmoid(log_odds), self.drivers(&ideas, value))
+        let centred: Vec<f64> =
+            self.terms.iter().map(|(term, _)| term.centred(&|feature| transformed[feature])).collect();
+        let log_odds = self
+            .terms
+            .iter()
+            .zip(&centred)
+            .fold(self.intercept, |sum, ((_, weight), centred)| sum + weight * centred);
+        (sigmoid(log_odds), self.drivers(&centred, value))
     }
 
-    fn drivers(&self, ideas: &[f64; N_IDEAS], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
-        let mut order: Vec<usize> = (0..N_IDEAS).filter(|&idea| ideas[idea] != 0.0).collect();
+    fn drivers(&self, centred: &[f64], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
+        let standardised: Vec<f64> =
+            self.terms.iter().zip(centred).map(|((term, _), centred)| centred / term.sd).collect();
+        let mut ideas = self.ideas.log_odds(&standardised);
+        ideas.retain(|(_, log_odds)| *log_odds != 0.0);
         // A stable sort: ties stay in the order of the ideas.
-        order.sort_by(|&a, &b| ideas[b].abs().total_cmp(&ideas[a].abs()));
+        ideas.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
         std::array::from_fn(|place| {
-            let position = *order.get(place)?;
-            let (idea, log_odds) = (Idea::ALL[position], ideas[position]);
+            let &(idea, log_odds) = ideas.get(place)?;
             Some(Driver { idea, words: self.words.driver(idea, log_odds, value), log_odds })
         })
     }

@@ -4,6 +4,7 @@
 //! to its end is refused.
 
 mod cutoffs;
+mod horizon;
 mod label;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 pub use self::cutoffs::{Cutoffs, Rolling};
+pub use self::horizon::HorizonAdvice;
 pub use self::label::LabelWindow;
 use crate::day::Day;
 use crate::error::{Error, Result};

@@ -66,6 +66,17 @@ pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
     }
 }
 
+/// Writes a value as JSON, whole or not at all.
+///
+/// # Errors
+/// [`Error::Unwritable`].
+pub fn write_json(value: &impl serde::Serialize, path: impl AsRef<Path>) -> Result<()> {
+    write_whole(path.as_ref(), |file| {
+        serde_json::to_writer_pretty(&mut *file, value).map_err(|error| error.to_string())?;
+        file.write_all(b"\n").map_err(|error| error.to_string())
+    })
+}
+
 /// Writes a file through a temporary neighbour, so that it appears whole or not at all.
 pub(crate) fn write_whole(
     path: &Path,

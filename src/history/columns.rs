@@ -74,6 +74,36 @@ impl Columns {
         needed.into_iter().chain(money.map(|name| (name.as_str(), Role::Money))).chain(segments).collect()
     }
 
+    /// The customer column.
+    #[must_use]
+    pub fn customer(&self) -> &str {
+        &self.customer
+    }
+
+    /// The date column.
+    #[must_use]
+    pub fn date(&self) -> &str {
+        &self.date
+    }
+
+    /// The amount column, where named.
+    #[must_use]
+    pub fn amount(&self) -> Option<&str> {
+        self.amount.as_deref()
+    }
+
+    /// The discount column, where named.
+    #[must_use]
+    pub fn discount(&self) -> Option<&str> {
+        self.discount.as_deref()
+    }
+
+    /// The segment columns.
+    #[must_use]
+    pub fn segments(&self) -> &[String] {
+        &self.segments
+    }
+
     /// Whether the amount was named.
     #[must_use]
     pub fn has_amount(&self) -> bool {

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drivers::IdeaWeights;
 use super::logistic::{self, Design, LogisticFit};
 use super::terms::{Term, TermKind, TermRows, candidates, standardise, transform};
 use crate::error::{Error, Result};
-use crate::features::salted_hash;
+use crate::features::{Idea, salted_hash};
 use crate::metrics;
 use crate::snapshot::Snapshots;
 
@@ -55,6 +56,7 @@ pub struct StrengthTried {
 /// What [`fit`] hands over.
 pub(super) struct Fitted {
     pub(super) terms: Vec<Term>,
+    pub(super) idea_weights: IdeaWeights,
     pub(super) fit: LogisticFit,
     pub(super) covariance: Vec<f64>,
     pub(super) summary: FitSummary,
@@ -99,6 +101,7 @@ pub(super) fn fit(snapshots: &Snapshots, l2: Option<f64>, max_rows: usize) -> Re
     let groups: Vec<u32> = rows.iter().map(|&row| snapshots.ranks()[row as usize]).collect();
     let covariance = logistic::clustered_covariance(&design, &labels, &groups, &fit);
     let all = all_rows(snapshots);
+    let ideas: Vec<Idea> = terms.iter().map(|term| term.kind.idea(snapshots.features())).collect();
     Ok(Fitted {
         probabilities: probabilities(&panel.design(&terms, &all), &fit.beta),
         summary: FitSummary {
@@ -111,6 +114,7 @@ pub(super) fn fit(snapshots: &Snapshots, l2: Option<f64>, max_rows: usize) -> Re
             constant,
         },
         recency: fit_recency(snapshots, &rows)?,
+        idea_weights: IdeaWeights::new(&design, &fit.beta[1..], &ideas)?,
         terms,
         fit,
         covariance,

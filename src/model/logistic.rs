@@ -365,8 +365,42 @@ fn group_scores(
     scores
 }
 
+/// Mean products of every two columns, row by row: the correlations, as columns are standardised.
+pub(crate) fn correlations(design: &dyn Design) -> Vec<f64> {
+    let width = design.width();
+    let blocks: Vec<Vec<f64>> = (0..design.rows().div_ceil(ROWS_PER_BLOCK))
+        .into_par_iter()
+        .map(|block| {
+            let end = design.rows().min((block + 1) * ROWS_PER_BLOCK);
+            let mut sums = vec![0.0; width * width];
+            let mut columns = vec![0.0; width * ROWS_PER_TILE];
+            for start in (block * ROWS_PER_BLOCK..end).step_by(ROWS_PER_TILE) {
+                let rows = start..end.min(start + ROWS_PER_TILE);
+                let tile = &mut columns[..width * rows.len()];
+                design.fill(rows.clone(), tile);
+                let column = |j: usize| &tile[j * rows.len()..(j + 1) * rows.len()];
+                for j in 0..width {
+                    for k in 0..=j {
+                        sums[j * width + k] += dot(column(j), column(k));
+                    }
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut all = vec![0.0; width * width];
+    blocks.iter().for_each(|block| all.iter_mut().zip(block).for_each(|(sum, value)| *sum += value));
+    for j in 0..width {
+        for k in 0..=j {
+            all[j * width + k] /= design.rows() as f64;
+            all[k * width + j] = all[j * width + k];
+        }
+    }
+    all
+}
+
 /// The lower Cholesky factor, row by row; `None` where the matrix is not positive definite.
-fn cholesky(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
+pub(super) fn cholesky(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
     let mut factor = vec![0.0; width * width];
     for j in 0..width {
         for i in j..width {
@@ -387,7 +421,7 @@ fn cholesky(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
 }
 
 /// Solves L Lᵀ x = b.
-fn solve(factor: &[f64], b: &[f64]) -> Vec<f64> {
+pub(super) fn solve(factor: &[f64], b: &[f64]) -> Vec<f64> {
     let width = b.len();
     let mut x = b.to_vec();
     for i in 0..width {

@@ -135,6 +135,7 @@ impl ChurnModel {
                 self.covariance.len()
             ));
         }
+        self.idea_weights.check(self.terms.len())?;
         let mut used = vec![false; self.features.len()];
         for feature in self.terms.iter().flat_map(|term| term.kind.features()) {
             *used.get_mut(feature).ok_or_else(|| {

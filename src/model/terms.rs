@@ -54,12 +54,10 @@ impl TermKind {
         }
     }
 
-    /// The ideas it speaks of; a product speaks half of each.
-    pub(crate) fn ideas(self, features: &[Feature]) -> [Idea; 2] {
-        match self {
-            TermKind::Value(feature) | TermKind::Missing(feature) => [features[feature].idea(); 2],
-            TermKind::Product(a, b) => [features[a].idea(), features[b].idea()],
-        }
+    /// The idea it speaks of; a product belongs to the later of its two, when both are known.
+    pub(crate) fn idea(self, features: &[Feature]) -> Idea {
+        let [a, b] = self.features().map(|feature| features[feature].idea());
+        a.max(b)
     }
 
     /// The features it is made of.

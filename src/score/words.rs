@@ -5,28 +5,30 @@ use crate::features::{Feature, Idea};
 /// Says each idea in words, from the features of a row.
 pub(super) struct Words<'a> {
     features: &'a [Feature],
+    n_purchases: Option<usize>,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(features: &'a [Feature]) -> Self {
-        Words { features }
+        let n_purchases = features.iter().position(|feature| *feature == Feature::NPurchases);
+        Words { features, n_purchases }
     }
 
     /// The idea's facts about this row, and which way they push.
     pub(super) fn driver(&self, idea: Idea, log_odds: f64, value: &dyn Fn(usize) -> f64) -> String {
+        let bought_once = self.n_purchases.is_some_and(|position| value(position) == 1.0);
         let mut facts: Vec<String> = self
             .features
             .iter()
             .enumerate()
             .filter(|(_, feature)| feature.idea() == idea)
-            .filter_map(|(position, feature)| fact(feature, value(position)))
+            .filter_map(|(position, feature)| fact(feature, value(position), bought_once))
             .collect();
-        facts.dedup();
-        let push = if log_odds > 0.0 { "raises the risk" } else { "lowers the risk" };
-        match facts.is_empty() {
-            true => format!("{}: {push}", name(idea)),
-            false => format!("{}: {push}", facts.join(", ")),
+        if facts.is_empty() {
+            facts.push(name(idea).to_owned());
         }
+        let push = if log_odds > 0.0 { "raises the risk" } else { "lowers the risk" };
+        format!("{}: {push}", facts.join(", "))
     }
 }
 
@@ -43,7 +45,7 @@ fn name(idea: Idea) -> &'static str {
 }
 
 /// The one or two facts of an idea that are worth saying; the others only weigh.
-fn fact(feature: &Feature, value: f64) -> Option<String> {
+fn fact(feature: &Feature, value: f64, bought_once: bool) -> Option<String> {
     if value.is_nan() {
         return None;
     }
@@ -51,13 +53,18 @@ fn fact(feature: &Feature, value: f64) -> Option<String> {
     let text = match feature {
         Feature::DaysSinceLast if value == 0.0 => "bought on the day itself".to_owned(),
         Feature::DaysSinceLast => format!("last bought {} ago", counted(value, "day", "days")),
-        Feature::OverdueRatio { .. } => format!("silent for {value:.1} times the usual interval"),
+        Feature::IsSilentBeyondLongest if value == 1.0 => "never silent so long before".to_owned(),
+        Feature::IntervalShrunk { .. } if bought_once => "no second purchase yet".to_owned(),
+        Feature::IntervalShrunk { .. } => format!("buys about every {}", counted(value.round(), "day", "days")),
         Feature::NPurchases => format!("{} in all", counted(value, "purchase", "purchases")),
         Feature::TenureDays => format!("customer for {}", counted(value, "day", "days")),
         Feature::AmountMean => format!("spends {value:.2} a purchase"),
+        Feature::RefundFraction if value == 0.0 => "sent nothing back".to_owned(),
         Feature::RefundFraction => format!("sent back {} of what was bought", percent()),
-        Feature::PeerLoss { column, .. } => format!("{} of customers with the same {column} stopped buying", percent()),
-        Feature::Custom(_) => format!("{} = {value:.4}", feature.name()),
+        Feature::PeerLoss { column, .. } => {
+            format!("{} of customers of the same {column} stopped buying", percent())
+        }
+        Feature::Custom(_) => format!("{} is {}", feature.name(), (value * 1e4).round() / 1e4),
         _ => return None,
     };
     Some(text)
@@ -73,12 +80,25 @@ mod tests {
 
     #[test]
     fn facts_are_said_in_plain_words() {
-        let features = [Feature::DaysSinceLast, Feature::TenureDays, Feature::NPurchases, Feature::IntervalSd];
+        let features = [
+            Feature::DaysSinceLast,
+            Feature::TenureDays,
+            Feature::NPurchases,
+            Feature::IntervalShrunk { horizon_days: 90 },
+            Feature::IsSilentBeyondLongest,
+        ];
         let words = Words::new(&features);
-        let values = [83.0, 400.0, 1.0, f64::NAN];
-        let say = |idea, push| words.driver(idea, push, &|position| values[position]);
-        assert_eq!(say(Idea::Silence, 0.7), "last bought 83 days ago: raises the risk");
-        assert_eq!(say(Idea::Activity, -0.1), "customer for 400 days, 1 purchase in all: lowers the risk");
-        assert_eq!(say(Idea::Rhythm, -0.1), "buying rhythm: lowers the risk");
+        let say = |values: [f64; 5], idea, push| words.driver(idea, push, &|position| values[position]);
+        let once = [83.0, 400.0, 1.0, 90.0, f64::NAN];
+        assert_eq!(say(once, Idea::Silence, 0.7), "last bought 83 days ago: raises the risk");
+        assert_eq!(say(once, Idea::Activity, -0.1), "customer for 400 days, 1 purchase in all: lowers the risk");
+        assert_eq!(say(once, Idea::Rhythm, 0.1), "no second purchase yet: raises the risk");
+        assert_eq!(say(once, Idea::Money, -0.1), "spending: lowers the risk");
+        let often = [1.0, 400.0, 8.0, 41.3, 1.0];
+        assert_eq!(
+            say(often, Idea::Silence, 0.7),
+            "last bought 1 day ago, never silent so long before: raises the risk"
+        );
+        assert_eq!(say(often, Idea::Rhythm, -0.1), "buys about every 41 days: lowers the risk");
     }
 }

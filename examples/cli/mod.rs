@@ -1,0 +1,276 @@
+//! What the example binaries share: reading options, progress, errors.
+
+#![allow(dead_code, reason = "each binary uses a part of it")]
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use winback::history::{HistoryParams, InvalidRows, Refunds};
+use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+
+/// The column that holds amounts unless another is named.
+const DEFAULT_AMOUNT: &str = "amount";
+/// How many training cutoffs are taken at most.
+pub const TRAINING_CUTOFFS: usize = 8;
+
+/// How to read the orders. Where a model is given, its own way of reading is the default.
+#[derive(Args, Clone, Debug)]
+pub struct ReadingOptions {
+    /// Orders: CSV (any ending) or Parquet (.parquet) files, or patterns such as 'orders/*.csv'
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub orders: Vec<PathBuf>,
+    /// Column with the customer's id: text or integers [default: customer_id]
+    #[arg(long, value_name = "NAME")]
+    pub customer_col: Option<String>,
+    /// Column with the order's date, with or without a time of day [default: ordered_on]
+    #[arg(long, value_name = "NAME")]
+    pub date_col: Option<String>,
+    /// Column with the order's amount; negative amounts are refunds [default: amount, where it exists]
+    #[arg(long, value_name = "NAME")]
+    pub amount_col: Option<String>,
+    /// Column with what was taken off the price
+    #[arg(long, value_name = "NAME")]
+    pub discount_col: Option<String>,
+    /// Column that customers share with their peers, such as a store or country; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub segment_col: Vec<String>,
+    /// How dates in text are written, such as %d.%m.%Y [default: YYYY-MM-DD]
+    #[arg(long, value_name = "FORMAT")]
+    pub date_format: Option<String>,
+    /// Character between CSV fields [default: a comma]
+    #[arg(long, value_name = "CHARACTER", value_parser = parse_separator)]
+    pub separator: Option<u8>,
+    /// Amounts in text are written 12,50
+    #[arg(long)]
+    pub decimal_comma: bool,
+    /// What to do with negative amounts [default: net]
+    #[arg(long, value_enum)]
+    pub refunds: Option<RefundsOption>,
+    /// What to do with rows that cannot be used [default: reject]
+    #[arg(long, value_enum)]
+    pub invalid_rows: Option<InvalidRowsOption>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RefundsOption {
+    /// Set against the purchases of their day
+    Net,
+    /// Set aside
+    Drop,
+    /// Treated as faults
+    Reject,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum InvalidRowsOption {
+    /// Stop, and list every fault
+    Reject,
+    /// Leave them out, and count them
+    Drop,
+}
+
+fn parse_separator(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii() => Ok(*byte),
+            _ => Err("expected one ASCII character, or `tab`".to_owned()),
+        },
+    }
+}
+
+pub fn parse_day(text: &str) -> Result<Day, String> {
+    text.parse().map_err(|error: winback::Error| error.to_string())
+}
+
+impl ReadingOptions {
+    /// Reads the orders; `base` is how a model's log was read.
+    pub fn read(
+        &self,
+        base: Option<&HistoryParams>,
+        declare: impl Fn(HistoryParams) -> HistoryParams,
+    ) -> winback::Result<History> {
+        let amount = self.amount_col.clone().or_else(|| match base {
+            Some(base) => base.columns().amount().map(str::to_owned),
+            None => Some(DEFAULT_AMOUNT.to_owned()),
+        });
+        let may_lack_amount = base.is_none() && self.amount_col.is_none();
+        match self.read_with(base, amount, &declare) {
+            Err(winback::Error::MissingColumns { missing, .. }) if may_lack_amount && missing == [DEFAULT_AMOUNT] => {
+                self.read_with(base, None, &declare)
+            }
+            read => read,
+        }
+    }
+
+    fn read_with(
+        &self,
+        base: Option<&HistoryParams>,
+        amount: Option<String>,
+        declare: &impl Fn(HistoryParams) -> HistoryParams,
+    ) -> winback::Result<History> {
+        let given = base.map(HistoryParams::columns);
+        let pick = |option: &Option<String>, of_base: Option<&str>, default: &str| {
+            option.clone().unwrap_or_else(|| of_base.unwrap_or(default).to_owned())
+        };
+        let mut columns = Columns::new(
+            pick(&self.customer_col, given.map(Columns::customer), "customer_id"),
+            pick(&self.date_col, given.map(Columns::date), "ordered_on"),
+        );
+        if let Some(amount) = amount {
+            columns = columns.with_amount(amount);
+        }
+        if let Some(discount) = self.discount_col.as_deref().or(given.and_then(Columns::discount)) {
+            columns = columns.with_discount(discount);
+        }
+        let segments = match (self.segment_col.as_slice(), given) {
+            ([], Some(given)) => given.segments(),
+            (named, _) => named,
+        };
+        columns = columns.with_segments(segments);
+        let mut params = match base {
+            Some(base) => base.clone().with_columns(columns),
+            None => History::params(columns),
+        };
+        if let Some(format) = &self.date_format {
+            params = params.with_date_format(format);
+        }
+        if let Some(separator) = self.separator {
+            params = params.with_separator(separator);
+        }
+        if self.decimal_comma {
+            params = params.with_decimal_comma(true);
+        }
+        if let Some(refunds) = self.refunds {
+            params = params.with_refunds(match refunds {
+                RefundsOption::Net => Refunds::Net,
+                RefundsOption::Drop => Refunds::Drop,
+                RefundsOption::Reject => Refunds::Reject,
+            });
+        }
+        if let Some(invalid_rows) = self.invalid_rows {
+            params = params.with_invalid_rows(match invalid_rows {
+                InvalidRowsOption::Reject => InvalidRows::Reject,
+                InvalidRowsOption::Drop => InvalidRows::Drop,
+            });
+        }
+        let params = declare(params);
+        let is_parquet = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+        match self.orders.iter().filter(|path| is_parquet(path)).count() {
+            0 => params.read_csv(&self.orders),
+            all if all == self.orders.len() => params.read_parquet(&self.orders),
+            _ => Err(winback::Error::Parameter {
+                name: "--orders",
+                found: "CSV and Parquet together".to_owned(),
+                expected: "files of one kind",
+            }),
+        }
+    }
+}
+
+/// What is learned, over which days.
+#[derive(Args, Clone, Debug)]
+pub struct TrainingOptions {
+    /// Churned is who buys nothing for so many days
+    #[arg(long, default_value_t = 90, value_name = "DAYS")]
+    pub horizon_days: i32,
+    /// Days between the day of scoring and the days in which a purchase counts
+    #[arg(long, default_value_t = 0, value_name = "DAYS")]
+    pub lead_days: i32,
+    /// No training cutoff before this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
+    pub first_cutoff: Option<Day>,
+    /// Drop every later order, and take the log to be complete until this day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
+    pub until: Option<Day>,
+}
+
+impl TrainingOptions {
+    pub fn read(&self, reading: &ReadingOptions) -> winback::Result<History> {
+        reading.read(None, |params| match self.until {
+            Some(day) => params.with_observed_until(day),
+            None => params,
+        })
+    }
+
+    /// Snapshots at up to so many cutoffs, back from the last observable one.
+    pub fn snapshots(&self, history: &History, at_most: usize) -> winback::Result<Snapshots> {
+        let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
+        let mut cutoffs = Cutoffs::rolling().at_most(at_most);
+        if let Some(first) = self.first_cutoff {
+            cutoffs = cutoffs.starting(first);
+        }
+        Snapshots::params(FeatureSet::standard(self.horizon_days, &segments))
+            .with_horizon_days(self.horizon_days)
+            .with_lead_days(self.lead_days)
+            .with_cutoffs(cutoffs)
+            .build(history)
+    }
+
+    /// Snapshots for training, and those of the last observable cutoff for testing.
+    pub fn split(&self, history: &History) -> winback::Result<(Snapshots, Snapshots)> {
+        // Besides the training cutoffs: the test cutoff, and those whose label reaches past it.
+        let step = (self.horizon_days / 2).max(1);
+        let straddling = (self.horizon_days + self.lead_days - 1).max(0) / step;
+        let all = self.snapshots(history, TRAINING_CUTOFFS + 1 + straddling.max(0) as usize)?;
+        let last = all.cutoffs().last().copied().unwrap_or(history.observed_until());
+        all.split_at(last)
+    }
+}
+
+/// A line of progress on stderr, when that is a terminal.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    pub fn start() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress(bar)
+    }
+
+    pub fn step(&self, what: &'static str) {
+        self.0.set_message(what);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Says on stderr what was read, when there is something to say.
+pub fn say_report(history: &History) {
+    let report = history.report();
+    eprintln!("{report}");
+    eprintln!(
+        "  {} customers, {} purchases, {} to {}",
+        history.customers(),
+        history.purchases(),
+        history.observed_from(),
+        history.observed_until()
+    );
+}
+
+/// Warns where the fit is not to be trusted.
+pub fn say_fit(model: &ChurnModel) {
+    eprintln!("{model}");
+}
+
+/// Runs a command: 0 on success, 1 for bad data, 2 for bad usage.
+pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
+    match command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error.downcast_ref() {
+                Some(winback::Error::Parameter { .. }) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! This example trains on all but the last cutoff of an orders file and tests on that one.
+//!
+//! ```sh
+//! cargo run --release --example evaluate -- --orders data/online_retail_orders.csv \
+//!     --date-col timestamp --horizon-days 60 --json evaluation.json
+//! ```
+
+mod cli;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use winback::{ChurnModel, table};
+
+use cli::{Progress, ReadingOptions, TrainingOptions};
+
+/// Train before, and test at, the last cutoff whose outcome the orders show
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
+    /// Also write the evaluation as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run(|| {
+        let progress = Progress::start();
+        progress.step("reading orders");
+        let history = options.training.read(&options.reading)?;
+        progress.step("computing features");
+        let (train, test) = options.training.split(&history)?;
+        progress.step("fitting");
+        let model = ChurnModel::params().fit(&train)?;
+        let evaluation = model.evaluate(&test)?;
+        drop(progress);
+        cli::say_report(&history);
+        cli::say_fit(&model);
+        println!("{evaluation}");
+        if let Some(path) = &options.json {
+            table::write_json(&evaluation, path)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,61 @@
+//! This example goes the whole way on the bundled log: read, train, test, and whom to call.
+//!
+//! ```sh
+//! cargo run --example quickstart
+//! ```
+
+use std::error::Error;
+
+use polars::prelude::{AnyValue, DataFrame};
+use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
+
+const HORIZON_DAYS: i32 = 60;
+const CALLS: usize = 10;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let orders = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online_retail_orders.csv");
+    let columns = Columns::new("customer_id", "timestamp").with_amount("amount").with_segments(["country"]);
+    let history = History::params(columns).read_csv([orders])?;
+    println!("1. What was read\n\n{}\n", history.report());
+
+    let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &["country"]))
+        .with_horizon_days(HORIZON_DAYS)
+        .with_cutoffs(Cutoffs::rolling())
+        .build(&history)?;
+    let last_cutoff = snapshots.cutoffs().last().copied().ok_or("no cutoff")?;
+    let (train, test) = snapshots.split_at(last_cutoff)?;
+    let evaluation = ChurnModel::params().fit(&train)?.evaluate(&test)?;
+    println!("2. How good the model is\n\n{evaluation}");
+    assert!(evaluation.all.auc > evaluation.all.baselines.recency.auc);
+
+    // What was tested learned from the past of the test; what is used learns from everything.
+    let model = ChurnModel::params().fit(&snapshots)?;
+    let scores = model.score(&history, history.observed_until())?;
+    println!("3. Whom to call\n\n{scores}\n");
+    let calls = scores.worth_a_call(CALLS)?;
+    for row in 0..calls.height() {
+        println!(
+            "{:>2}. customer {}: {:.0} % likely not to buy in {HORIZON_DAYS} days, spent {:.2} in the last {}",
+            row + 1,
+            text(&calls, "customer_id", row)?,
+            100.0 * number(&calls, "churn_probability", row)?,
+            number(&calls, "recent_spend_amount", row)?,
+            2 * HORIZON_DAYS,
+        );
+        for driver in ["driver_1", "driver_2", "driver_3"] {
+            println!("      {}", text(&calls, driver, row)?);
+        }
+    }
+    Ok(())
+}
+
+fn text(frame: &DataFrame, column: &str, row: usize) -> Result<String, Box<dyn Error>> {
+    Ok(match frame.column(column)?.get(row)? {
+        AnyValue::String(text) => text.to_owned(),
+        other => other.to_string(),
+    })
+}
+
+fn number(frame: &DataFrame, column: &str, row: usize) -> Result<f64, Box<dyn Error>> {
+    Ok(frame.column(column)?.f64()?.get(row).unwrap_or(f64::NAN))
+}

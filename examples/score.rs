@@ -1,0 +1,55 @@
+//! This example scores every customer of an orders file with a saved model.
+//!
+//! ```sh
+//! cargo run --release --example score -- --model model.json \
+//!     --orders data/online_retail_orders.csv --out scores.csv
+//! ```
+
+mod cli;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use winback::{ChurnModel, Day, table};
+
+use cli::{Progress, ReadingOptions, parse_day};
+
+/// Score every customer of an orders file with a saved model
+#[derive(Parser)]
+struct Options {
+    /// The model, as `train` saved it
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    /// The day to look at the customers; orders after it play no part [default: the last order's day]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
+    as_of: Option<Day>,
+    /// Where to write the scores: a name that ends in .csv or .parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run(|| {
+        let progress = Progress::start();
+        progress.step("reading the model");
+        let model = ChurnModel::load(&options.model)?;
+        progress.step("reading orders");
+        let history = options.reading.read(model.reading(), |params| match options.as_of {
+            Some(day) => params.with_observed_at_least_until(day),
+            None => params,
+        })?;
+        let as_of = options.as_of.unwrap_or(history.observed_until());
+        progress.step("scoring");
+        let scores = model.score(&history, as_of)?;
+        table::write(&scores.to_frame()?, &options.out)?;
+        drop(progress);
+        cli::say_report(&history);
+        eprintln!("{scores}");
+        eprintln!("written to {}", options.out.display());
+        Ok(())
+    })
+}

@@ -1,0 +1,53 @@
+//! This example trains a churn model on an orders file and saves it.
+//!
+//! ```sh
+//! cargo run --release --example train -- --orders data/online_retail_orders.csv \
+//!     --date-col timestamp --horizon-days 60 --model-out model.json
+//! ```
+
+mod cli;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use winback::ChurnModel;
+use winback::snapshot::HorizonAdvice;
+
+use cli::{Progress, ReadingOptions, TRAINING_CUTOFFS, TrainingOptions};
+
+/// Train a churn model on an orders file and save it
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
+    training: TrainingOptions,
+    /// Where to save the model
+    #[arg(long, value_name = "FILE")]
+    model_out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run(|| {
+        let progress = Progress::start();
+        progress.step("reading orders");
+        let history = options.training.read(&options.reading)?;
+        progress.step("computing features");
+        let snapshots = options.training.snapshots(&history, TRAINING_CUTOFFS)?;
+        progress.step("fitting");
+        let model = ChurnModel::params().fit(&snapshots)?;
+        model.save(&options.model_out)?;
+        drop(progress);
+        cli::say_report(&history);
+        cli::say_fit(&model);
+        if let Some(advice) = HorizonAdvice::of(&history, options.training.horizon_days)
+            && advice.is_far()
+        {
+            eprintln!("note: {advice}");
+        }
+        eprintln!("saved to {}", options.model_out.display());
+        Ok(())
+    })
+}
