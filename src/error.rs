@@ -42,11 +42,7 @@ pub enum Error {
         reason: String,
     },
     /// Columns that were named but are not there.
-    #[error(
-        "{origin}: no column {}; found {}{advice}",
-        quoted(missing),
-        quoted(found)
-    )]
+    #[error("{origin}: no column {}; found {}{advice}", quoted(missing), quoted(found))]
     MissingColumns {
         /// The file or frame.
         origin: String,
@@ -112,7 +108,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// A feature that needs a column the history does not have.
-    #[error("feature `{feature}` needs {column}, which this history was read without; name it in the columns or leave the feature out")]
+    #[error(
+        "feature `{feature}` needs {column}, which this history was read without; name it in the columns or leave the feature out"
+    )]
     FeatureNeedsColumn {
         /// The feature.
         feature: String,
@@ -126,7 +124,9 @@ pub enum Error {
         feature: String,
     },
     /// A feature value that is not finite.
-    #[error("feature `{feature}` is {value} for customer {customer} at {cutoff}, expected a finite number or null")]
+    #[error(
+        "feature `{feature}` is {value} for customer {customer} at {cutoff}, expected a finite number or null"
+    )]
     NotFinite {
         /// The feature.
         feature: String,
@@ -138,7 +138,9 @@ pub enum Error {
         value: f64,
     },
     /// A label whose window reaches past the days the log is complete for.
-    #[error("cutoff {cutoff}: its label window ends on {needed}, but the log is observed until {had}; choose a cutoff on or before {latest}")]
+    #[error(
+        "cutoff {cutoff}: its label window ends on {needed}, but the log is observed until {had}; choose a cutoff on or before {latest}"
+    )]
     HorizonNotObserved {
         /// The cutoff.
         cutoff: Day,
@@ -150,7 +152,9 @@ pub enum Error {
         latest: Day,
     },
     /// A log too short for a single labelled cutoff.
-    #[error("the log covers {observed_from} to {observed_until}: too short for a cutoff with a label window of {lead_days} + {horizon_days} days after it and {history_days} days before it; shorten the horizon or bring a longer log")]
+    #[error(
+        "the log covers {observed_from} to {observed_until}: too short for a cutoff with a label window of {lead_days} + {horizon_days} days after it and {history_days} days before it; shorten the horizon or bring a longer log"
+    )]
     NoCutoffs {
         /// First day of the log.
         observed_from: Day,
@@ -170,7 +174,9 @@ pub enum Error {
         cutoffs: String,
     },
     /// A split that leaves one side empty.
-    #[error("splitting at {test_cutoff} leaves no {side} cutoff: there are snapshots from {first} to {last} and labels take {label_days} days; choose another test cutoff or add cutoffs")]
+    #[error(
+        "splitting at {test_cutoff} leaves no {side} cutoff: there are snapshots from {first} to {last} and labels take {label_days} days; choose another test cutoff or add cutoffs"
+    )]
     EmptySplit {
         /// The first cutoff of the test side.
         test_cutoff: Day,
@@ -184,7 +190,9 @@ pub enum Error {
         label_days: i32,
     },
     /// Labels of one class only.
-    #[error("all {rows} training rows are {class}: a model needs customers who churned and customers who did not; choose another horizon or more cutoffs")]
+    #[error(
+        "all {rows} training rows are {class}: a model needs customers who churned and customers who did not; choose another horizon or more cutoffs"
+    )]
     SingleClass {
         /// Training rows.
         rows: usize,
@@ -198,7 +206,9 @@ pub enum Error {
         reason: String,
     },
     /// A test that shares label days with training.
-    #[error("the test's first cutoff is {test_cutoff}, but training labels reach to {trained_until}; test on cutoffs from {trained_until} on")]
+    #[error(
+        "the test's first cutoff is {test_cutoff}, but training labels reach to {trained_until}; test on cutoffs from {trained_until} on"
+    )]
     TestOverlapsTraining {
         /// First cutoff of the test.
         test_cutoff: Day,
@@ -206,7 +216,9 @@ pub enum Error {
         trained_until: Day,
     },
     /// A day later than the log is complete for.
-    #[error("{as_of} lies after {observed_until}, the last day the log is observed; choose an earlier day, or declare the log observed until then")]
+    #[error(
+        "{as_of} lies after {observed_until}, the last day the log is observed; choose an earlier day, or declare the log observed until then"
+    )]
     AfterObserved {
         /// The day asked for.
         as_of: Day,
@@ -214,7 +226,9 @@ pub enum Error {
         observed_until: Day,
     },
     /// A day on which nobody had bought yet.
-    #[error("no customer had bought by {as_of}: the first purchase is on {first_purchase}; choose a later day")]
+    #[error(
+        "no customer had bought by {as_of}: the first purchase is on {first_purchase}; choose a later day"
+    )]
     BeforeFirstPurchase {
         /// The day asked for.
         as_of: Day,
@@ -222,7 +236,9 @@ pub enum Error {
         first_purchase: String,
     },
     /// A history read under another policy than the model was trained on.
-    #[error("the model was trained with {trained}, but this history was read with {found}; read it the same way")]
+    #[error(
+        "the model was trained with {trained}, but this history was read with {found}; read it the same way"
+    )]
     PolicyMismatch {
         /// How the training log was read.
         trained: String,
@@ -238,7 +254,9 @@ pub enum Error {
         problem: String,
     },
     /// A model file of another format.
-    #[error("{origin}: model format {found}, this version reads format {expected}; it was written by winback {written_by}; train again or use that version")]
+    #[error(
+        "{origin}: model format {found}, this version reads format {expected}; it was written by winback {written_by}; train again or use that version"
+    )]
     ModelFormat {
         /// The file.
         origin: String,

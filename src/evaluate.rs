@@ -109,7 +109,8 @@ impl ChurnModel {
 
     fn check_test(&self, test: &Snapshots) -> Result<()> {
         let names = |features: &[Feature]| features.iter().map(Feature::name).collect::<Vec<_>>();
-        let mismatch = |problem: String| Error::FeatureMismatch { origin: "test snapshots".to_owned(), problem };
+        let mismatch =
+            |problem: String| Error::FeatureMismatch { origin: "test snapshots".to_owned(), problem };
         if self.features() != test.features() {
             return Err(mismatch(format!(
                 "their features are not the model's: found {}, expected {}",
@@ -137,7 +138,12 @@ impl ChurnModel {
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cutoffs: Vec<String> = self.test_cutoffs.iter().map(ToString::to_string).collect();
-        writeln!(f, "tested at {} on who then bought nothing for {} days", cutoffs.join(", "), self.horizon_days)?;
+        writeln!(
+            f,
+            "tested at {} on who then bought nothing for {} days",
+            cutoffs.join(", "),
+            self.horizon_days
+        )?;
         writeln!(f, "  {:<22}{:>12}{:>12}", "", "everyone", "recent")?;
         let mut line = |name: &str, show: &dyn Fn(&Quality) -> String| {
             let recent = self.recent.as_ref().map_or_else(|| "-".to_owned(), show);

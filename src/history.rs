@@ -3,161 +3,44 @@
 //! [`History`] is a purchase log, read, checked row by row, and grouped by customer. Its settings
 //! travel with every model trained on it, because a model may only score a log read the same way.
 
-mod check;
-mod columns;
 mod dates;
-mod group;
+mod types;
+mod columns;
+mod params;
 mod ids;
 mod read;
-mod types;
+mod convert;
+mod check;
+mod group;
+mod notes;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use self::check::{CleanRows, RowIds, check};
-pub(crate) use self::check::NO_SEGMENT;
+use self::check::{CleanRows, check};
 pub use self::columns::Columns;
+pub(crate) use self::convert::NO_SEGMENT;
+use self::convert::RowIds;
 use self::group::{Key, Partition, group, mix};
 pub(crate) use self::ids::CustomerIds;
+pub use self::params::{HistoryParams, InvalidRows, Refunds};
 use self::read::{Source, expand};
 use crate::day::Day;
-use crate::error::{Error, InputReport, Notice, Result};
+use crate::error::{InputReport, Result};
 use crate::table;
 
-/// What to do with rows that cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InvalidRows {
-    /// Refuse the log, with every fault in one error.
-    #[default]
-    Reject,
-    /// Leave them out and keep count in the [`InputReport`].
-    Drop,
-}
-
-/// What to do with negative amounts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refunds {
-    /// Set them against the purchases of their day; a day that nets to nothing is no purchase.
-    #[default]
-    Net,
-    /// Set them aside.
-    Drop,
-    /// Treat them as faults.
-    Reject,
-}
-
-impl Refunds {
-    fn describe(self) -> &'static str {
-        match self {
-            Refunds::Net => "refunds netted",
-            Refunds::Drop => "refunds dropped",
-            Refunds::Reject => "refunds rejected",
-        }
-    }
-}
-
-/// How to read a purchase log.
-///
-/// | setting | default |
-/// |---|---|
-/// | invalid rows | [`InvalidRows::Reject`] |
-/// | refunds | [`Refunds::Net`] |
-/// | date format (text dates) | ISO 8601, with or without a time of day |
-/// | separator (CSV) | comma |
-/// | decimal comma (text amounts) | no |
-/// | observed until | the last day with an order |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryParams {
-    pub(crate) columns: Columns,
-    pub(crate) invalid_rows: InvalidRows,
-    pub(crate) refunds: Refunds,
-    pub(crate) date_format: Option<String>,
-    pub(crate) separator: u8,
-    pub(crate) decimal_comma: bool,
-    #[serde(skip)]
-    pub(crate) observed_until: Option<Day>,
-    #[serde(skip)]
-    pub(crate) observed_at_least_until: Option<Day>,
-}
-
 impl HistoryParams {
-    /// Says what to do with rows that cannot be used.
-    #[must_use]
-    pub fn with_invalid_rows(mut self, invalid_rows: InvalidRows) -> Self {
-        self.invalid_rows = invalid_rows;
-        self
-    }
-
-    /// Says what to do with negative amounts.
-    #[must_use]
-    pub fn with_refunds(mut self, refunds: Refunds) -> Self {
-        self.refunds = refunds;
-        self
-    }
-
-    /// Gives the strftime format of dates in text, such as `%d.%m.%Y`.
-    #[must_use]
-    pub fn with_date_format(mut self, format: impl Into<String>) -> Self {
-        self.date_format = Some(format.into());
-        self
-    }
-
-    /// Gives the character between a CSV file's fields.
-    #[must_use]
-    pub fn with_separator(mut self, separator: u8) -> Self {
-        self.separator = separator;
-        self
-    }
-
-    /// Says that amounts in text are written `12,50`.
-    #[must_use]
-    pub fn with_decimal_comma(mut self, decimal_comma: bool) -> Self {
-        self.decimal_comma = decimal_comma;
-        self
-    }
-
-    /// Declares the last day the log is complete for, and sets later orders aside.
-    #[must_use]
-    pub fn with_observed_until(mut self, day: Day) -> Self {
-        self.observed_until = Some(day);
-        self
-    }
-
-    /// Declares the log complete at least until this day, even if nobody bought lately. No order is
-    /// set aside.
-    #[must_use]
-    pub fn with_observed_at_least_until(mut self, day: Day) -> Self {
-        self.observed_at_least_until = Some(day);
-        self
-    }
-
-    /// Names other columns, everything else as it is.
-    #[must_use]
-    pub fn with_columns(mut self, columns: Columns) -> Self {
-        self.columns = columns;
-        self
-    }
-
-    /// The columns that are read.
-    #[must_use]
-    pub fn columns(&self) -> &Columns {
-        &self.columns
-    }
-
     /// Reads CSV files with a header: paths or patterns (`orders/2024-*.csv`).
     ///
     /// # Errors
     /// A file or column that is not there, faulty rows (all at once), or nothing left to work with.
     pub fn read_csv<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Result<History> {
         self.check_settings()?;
-        let sources = expand(paths)?.iter().map(|path| Source::from_csv(path, self)).collect::<Result<_>>()?;
+        let sources =
+            expand(paths)?.iter().map(|path| Source::from_csv(path, self)).collect::<Result<_>>()?;
         History::build(sources, self)
     }
 
@@ -167,8 +50,10 @@ impl HistoryParams {
     /// As [`read_csv`](Self::read_csv), and a column of a type that cannot serve.
     pub fn read_parquet<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Result<History> {
         self.check_settings()?;
-        let sources =
-            expand(paths)?.iter().map(|path| Source::from_parquet(path, &self.columns)).collect::<Result<_>>()?;
+        let sources = expand(paths)?
+            .iter()
+            .map(|path| Source::from_parquet(path, &self.columns))
+            .collect::<Result<_>>()?;
         History::build(sources, self)
     }
 
@@ -188,34 +73,6 @@ impl HistoryParams {
     pub fn from_lazy(&self, query: LazyFrame) -> Result<History> {
         self.check_settings()?;
         History::build(vec![Source::from_lazy(query, &self.columns)?], self)
-    }
-
-    fn check_settings(&self) -> Result<()> {
-        self.columns.check()?;
-        if matches!(self.separator, b'"' | b'\r' | b'\n') || !self.separator.is_ascii() {
-            return Err(Error::parameter(
-                "separator",
-                format!("{:?}", char::from(self.separator)),
-                "one ASCII character other than a quote or a line end",
-            ));
-        }
-        dates::DateText::new(self.date_format.as_deref()).map(drop)
-    }
-
-    /// What a model trained on such a log asks of the logs it scores, in words.
-    pub(crate) fn policy(&self) -> String {
-        let Columns { amount, discount, segments, .. } = &self.columns;
-        let with = |column: &Option<String>, name: &str| match column {
-            Some(_) => format!("with {name}"),
-            None => format!("without {name}"),
-        };
-        let segments = match segments.as_slice() {
-            [] => "no segments".to_owned(),
-            names => format!("segments {}", names.join(", ")),
-        };
-        // Without amounts there are no refunds to treat.
-        let refunds = amount.as_ref().map_or("no refunds", |_| self.refunds.describe());
-        format!("{}, {refunds}, {}, {segments}", with(amount, "amounts"), with(discount, "discounts"))
     }
 }
 
@@ -405,61 +262,16 @@ impl History {
         Ok(history)
     }
 
-    /// Adds what only the grouped log shows.
-    fn note(&self, notices: &mut Vec<Notice>) {
-        let sum = |count: fn(&Partition) -> u64| self.partitions.iter().map(count).sum::<u64>();
-        let rows = sum(|partition| partition.duplicate_rows);
-        if rows > 0 {
-            notices.push(Notice::DuplicateRows { rows });
-        }
-        let orders = sum(|partition| partition.merged_orders);
-        if orders > 0 {
-            notices.push(Notice::DaysMerged { orders });
-        }
-        let firsts: Vec<i32> =
-            (0..self.customers()).filter_map(|rank| self.run(rank).days.first().copied()).collect();
-        if firsts.len() < self.customers() {
-            notices.push(Notice::RefundOnlyCustomers { customers: (self.customers() - firsts.len()) as u64 });
-        }
-        notices.extend(self.longest_hole());
-        let limit = self.observed_from.plus_days(LOG_START_DAYS - 1).days_since_epoch();
-        let early = firsts.iter().filter(|&&first| first <= limit).count();
-        if early > 0 {
-            let fraction = early as f64 / firsts.len() as f64;
-            notices.push(Notice::FirstOrderAtLogStart { fraction, days: LOG_START_DAYS });
-        }
-    }
-
-    fn longest_hole(&self) -> Option<Notice> {
-        let span = self.observed_until.days_since(self.observed_from).max(0) as usize + 1;
-        let mut sold = vec![false; span];
-        let from = self.observed_from.days_since_epoch();
-        for partition in &self.partitions {
-            partition.days.iter().for_each(|day| sold[(day - from) as usize] = true);
-        }
-        let days: Vec<i32> = (0..).zip(sold).filter_map(|(day, sold)| sold.then_some(day)).collect();
-        let steps: Vec<i32> = days.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let mut sorted = steps.clone();
-        sorted.sort_unstable();
-        let median = *sorted.get(sorted.len() / 2)?;
-        let is_hole = |step: i32| step > HOLE_DAYS && step > HOLE_TIMES_MEDIAN * median;
-        // The first of the longest.
-        let (place, &step) = steps.iter().enumerate().rev().max_by_key(|(_, step)| **step)?;
-        is_hole(step).then(|| Notice::Hole {
-            after: self.observed_from.plus_days(days[place]),
-            until: self.observed_from.plus_days(days[place + 1]),
-            holes: steps.iter().filter(|&&step| is_hole(step)).count() as u64,
-        })
-    }
-
     fn compute_fingerprint(&self) -> String {
-        let hash = |start: u64, words: &mut dyn Iterator<Item = u64>| words.fold(start, |h, word| mix(h ^ word));
+        let hash =
+            |start: u64, words: &mut dyn Iterator<Item = u64>| words.fold(start, |h, word| mix(h ^ word));
         let customers = (0..self.customers()).into_par_iter().map(|rank| {
             let run = self.run(rank);
             let id = self.ids.text(rank).bytes().fold(0, |h, byte| mix(h ^ u64::from(byte)));
             let days = run.days.iter().chain(run.refund_days).map(|&day| day as u64);
             let amounts = [run.net, run.refunded, run.discount, run.refund_amounts].into_iter().flatten();
-            let segments = (0..run.segments.len()).flat_map(|column| run.segment(column)).map(|&code| u64::from(code));
+            let segments =
+                (0..run.segments.len()).flat_map(|column| run.segment(column)).map(|&code| u64::from(code));
             hash(id, &mut days.chain(amounts.map(|amount| amount.to_bits())).chain(segments))
         });
         let mut values = self.segment_values.iter().flatten().flat_map(|value| value.bytes()).map(u64::from);
@@ -468,13 +280,6 @@ impl History {
         format!("{:016x}", hash(start, &mut customers.into_iter()))
     }
 }
-
-/// The log's first days, in which a first order may not be the customer's first.
-const LOG_START_DAYS: i32 = 90;
-/// A hole is longer than this …
-const HOLE_DAYS: i32 = 7;
-/// … and than this many times the median step from one selling day to the next.
-const HOLE_TIMES_MEDIAN: i32 = 5;
 
 /// One customer's whole history.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,9 @@
 //! lies in its columns: logged counts and days, a rhythm shrunk towards the horizon, windowed
 //! activity and a few products of them.
 
-pub(crate) mod logistic;
+mod linear;
+mod design;
+mod logistic;
 mod terms;
 mod drivers;
 mod fit;
@@ -15,6 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::design::sigmoid;
 pub(crate) use self::drivers::IdeaWeights;
 pub(crate) use self::fit::Curve;
 pub use self::fit::{FitSummary, StrengthTried};
@@ -223,13 +226,10 @@ impl ChurnModel {
 
 impl fmt::Display for ChurnModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Provenance { rows, customers, first_cutoff, last_cutoff, churned_fraction, .. } = &self.provenance;
+        let Provenance { rows, customers, first_cutoff, last_cutoff, churned_fraction, .. } =
+            &self.provenance;
         let cutoffs = self.provenance.cutoffs.len();
-        write!(
-            f,
-            "logistic model of {POSITIVE_CLASS}: no purchase in {} days",
-            self.label.horizon_days
-        )?;
+        write!(f, "logistic model of {POSITIVE_CLASS}: no purchase in {} days", self.label.horizon_days)?;
         if self.label.lead_days > 0 {
             write!(f, " that begin {} days after the cutoff", self.label.lead_days)?;
         }
@@ -248,7 +248,10 @@ impl fmt::Display for ChurnModel {
             write!(f, "\n  fitted on {} of these rows, chosen by customer", self.fit.rows)?;
         }
         if self.fit.separated {
-            write!(f, "\n  the classes are perfectly separated in training: probabilities are held by the shrinkage alone")?;
+            write!(
+                f,
+                "\n  the classes are perfectly separated in training: probabilities are held by the shrinkage alone"
+            )?;
         }
         write!(f, "\n  at risk: recent customers from {:.1} % on", self.at_risk_threshold * 100.0)
     }

@@ -16,7 +16,7 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, IdeaWeights, Term, logistic::sigmoid};
+use crate::model::{ChurnModel, IdeaWeights, Term, sigmoid};
 use crate::snapshot::feature_column;
 use crate::table;
 
@@ -167,7 +167,12 @@ impl<'a> Scorer<'a> {
     fn new(model: &'a ChurnModel) -> Self {
         Scorer {
             intercept: model.beta[0],
-            terms: model.terms.iter().zip(&model.beta[1..]).map(|(term, beta)| (term, beta / term.sd)).collect(),
+            terms: model
+                .terms
+                .iter()
+                .zip(&model.beta[1..])
+                .map(|(term, beta)| (term, beta / term.sd))
+                .collect(),
             transforms: model.features.iter().map(Feature::transform).collect(),
             ideas: &model.idea_weights,
             words: Words::new(&model.features),
@@ -175,8 +180,12 @@ impl<'a> Scorer<'a> {
     }
 
     fn score(&self, value: &dyn Fn(usize) -> f64) -> (f64, [Option<Driver>; DRIVERS]) {
-        let transformed: Vec<f64> =
-            self.transforms.iter().enumerate().map(|(feature, transform)| transform.apply(value(feature))).collect();
+        let transformed: Vec<f64> = self
+            .transforms
+            .iter()
+            .enumerate()
+            .map(|(feature, transform)| transform.apply(value(feature)))
+            .collect();
         let centred: Vec<f64> =
             self.terms.iter().map(|(term, _)| term.centred(&|feature| transformed[feature])).collect();
         let log_odds = self
@@ -257,7 +266,8 @@ impl Scores {
         rows.sort_by(|&a, &b| stake(b).total_cmp(&stake(a)));
         rows.truncate(most);
         let mut frame = self.frame_of(&rows)?;
-        let spend = table::nullable_floats("recent_spend_amount", rows.iter().map(|&row| self.recent_spend[row]));
+        let spend =
+            table::nullable_floats("recent_spend_amount", rows.iter().map(|&row| self.recent_spend[row]));
         table::guarded("adding a column", || frame.with_column(spend).map(|frame| frame.clone()))
     }
 
@@ -281,7 +291,8 @@ impl Scores {
             columns.push(StringChunked::from_iter_options(name.into(), words).into_column());
         }
         for place in 0..DRIVERS {
-            let log_odds = rows.iter().map(|&row| driver(row, place).map_or(f64::NAN, |driver| driver.log_odds));
+            let log_odds =
+                rows.iter().map(|&row| driver(row, place).map_or(f64::NAN, |driver| driver.log_odds));
             columns.push(table::nullable_floats(&format!("driver_{}_log_odds", place + 1), log_odds));
         }
         table::frame(columns)

@@ -3,22 +3,25 @@
 //! Features end at the cutoff; the label begins after it. A label whose window the log does not cover
 //! to its end is refused.
 
-mod cutoffs;
-mod horizon;
 mod label;
+mod cutoffs;
+mod foreign;
+mod horizon;
 
 use std::sync::Arc;
 
 use polars::prelude::*;
 
 pub use self::cutoffs::{Cutoffs, Rolling};
+use self::foreign::ForeignTable;
+pub(crate) use self::foreign::feature_column;
 pub use self::horizon::HorizonAdvice;
 pub use self::label::LabelWindow;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, FeatureSet, Panel, Population, walk};
 use crate::history::{CustomerIds, History, HistoryParams};
-use crate::table::{self, guarded};
+use crate::table;
 
 /// How to take snapshots.
 ///
@@ -311,9 +314,8 @@ impl Snapshots {
     fn keep_cutoffs(&self, wanted: impl Fn(Day) -> bool) -> Option<Snapshots> {
         let cutoffs: Vec<Day> = self.cutoffs.iter().copied().filter(|&cutoff| wanted(cutoff)).collect();
         let first = self.cutoffs.iter().position(|cutoff| Some(cutoff) == cutoffs.first())? as u32;
-        let rows: Vec<usize> = (0..self.rows())
-            .filter(|&row| wanted(self.cutoffs[self.positions[row] as usize]))
-            .collect();
+        let rows: Vec<usize> =
+            (0..self.rows()).filter(|&row| wanted(self.cutoffs[self.positions[row] as usize])).collect();
         if rows.is_empty() {
             return None;
         }
@@ -336,138 +338,4 @@ impl Snapshots {
 
 fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
     rows.iter().map(|&row| values[row]).collect()
-}
-
-/// A panel that another engine computed, put into order.
-struct ForeignTable {
-    cutoffs: Vec<Day>,
-    ids: CustomerIds,
-    ranks: Vec<u32>,
-    positions: Vec<u32>,
-    days_since_last: Vec<i32>,
-    churned: Vec<bool>,
-    columns: Vec<Vec<f64>>,
-}
-
-const FOREIGN: &str = "snapshots table";
-
-fn mismatch(problem: impl Into<String>) -> Error {
-    Error::FeatureMismatch { origin: FOREIGN.to_owned(), problem: problem.into() }
-}
-
-impl ForeignTable {
-    fn read(frame: &DataFrame, features: &FeatureSet) -> Result<Self> {
-        let names = features.names();
-        let recency = Feature::DaysSinceLast.name();
-        let needed = ["customer_id", "cutoff", "churned", recency.as_str()];
-        let missing: Vec<&str> = needed
-            .into_iter()
-            .chain(names.iter().map(String::as_str))
-            .filter(|name| frame.column(name).is_err())
-            .collect();
-        if !missing.is_empty() {
-            return Err(mismatch(format!("columns missing: {}", missing.join(", "))));
-        }
-        if frame.height() == 0 {
-            return Err(no_rows(&[]));
-        }
-        let keys = Keys::read(frame)?;
-        let order = keys.order()?;
-        let mut columns = Vec::with_capacity(names.len());
-        for name in &names {
-            columns.push(pick(&feature_column(frame, name, FOREIGN)?, &order));
-        }
-        let recency = pick(&feature_column(frame, &recency, FOREIGN)?, &order);
-        if recency.iter().any(|days| !(days.fract() == 0.0 && *days >= 0.0 && *days <= f64::from(i32::MAX))) {
-            return Err(mismatch("days_since_last must be whole and at least 0 in every row"));
-        }
-        Ok(keys.finish(&order, columns, recency.iter().map(|&days| days as i32).collect()))
-    }
-}
-
-/// The key columns of a foreign table, in its own order.
-struct Keys {
-    ids: CustomerIds,
-    ranks: Vec<u32>,
-    days: Vec<i32>,
-    churned: Vec<bool>,
-}
-
-impl Keys {
-    fn read(frame: &DataFrame) -> Result<Self> {
-        let wrong = |name: &str, expected: &str| mismatch(format!("column `{name}` must be {expected}"));
-        let days = guarded("reading cutoffs", || {
-            let column = frame.column("cutoff")?.as_materialized_series().cast(&DataType::Date)?;
-            Ok(column.to_physical_repr().i32()?.clone())
-        })
-        .map_err(|_| wrong("cutoff", "a date without null"))?;
-        let churned = guarded("reading labels", || {
-            let column = frame.column("churned")?.as_materialized_series().cast(&DataType::Float64)?;
-            Ok(column.f64()?.clone())
-        })
-        .map_err(|_| wrong("churned", "0/1 or a boolean without null"))?;
-        let churned = churned
-            .iter()
-            .map(|label| match label {
-                Some(0.0) => Ok(false),
-                Some(1.0) => Ok(true),
-                _ => Err(wrong("churned", "0/1 or a boolean without null")),
-            })
-            .collect::<Result<_>>()?;
-        let days = days.iter().collect::<Option<Vec<i32>>>().ok_or_else(|| wrong("cutoff", "a date without null"))?;
-        let column = frame.column("customer_id").map_err(|error| mismatch(error.to_string()))?;
-        let (ids, ranks) = CustomerIds::from_column(column)
-            .map_err(|_| wrong("customer_id", "text or integers without null"))?;
-        Ok(Keys { ids, ranks, days, churned })
-    }
-
-    /// The rows in order of customer and cutoff; refuses a pair that stands twice.
-    fn order(&self) -> Result<Vec<usize>> {
-        let key = |row: usize| (self.ranks[row], self.days[row]);
-        let mut order: Vec<usize> = (0..self.ranks.len()).collect();
-        order.sort_by_key(|&row| key(row));
-        match order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
-            Some(pair) => Err(mismatch(format!(
-                "customer {} stands twice at {}",
-                self.ids.text(self.ranks[pair[0]] as usize),
-                Day::from_days_since_epoch(self.days[pair[0]])
-            ))),
-            None => Ok(order),
-        }
-    }
-
-    fn finish(self, order: &[usize], columns: Vec<Vec<f64>>, days_since_last: Vec<i32>) -> ForeignTable {
-        let days = pick(&self.days, order);
-        let mut cutoffs = days.clone();
-        cutoffs.sort_unstable();
-        cutoffs.dedup();
-        ForeignTable {
-            positions: days.iter().map(|day| cutoffs.partition_point(|cutoff| cutoff < day) as u32).collect(),
-            cutoffs: cutoffs.into_iter().map(Day::from_days_since_epoch).collect(),
-            ranks: pick(&self.ranks, order),
-            churned: pick(&self.churned, order),
-            ids: self.ids,
-            days_since_last,
-            columns,
-        }
-    }
-}
-
-/// A feature column of a table computed elsewhere; null becomes NaN, NaN and infinities are refused.
-pub(crate) fn feature_column(frame: &DataFrame, name: &str, origin: &str) -> Result<Vec<f64>> {
-    let refuse =
-        |problem: String| Error::FeatureMismatch { origin: origin.to_owned(), problem };
-    let column = frame.column(name).map_err(|_| refuse(format!("columns missing: {name}")))?;
-    let floats = guarded("reading features", || {
-        let column = column.as_materialized_series();
-        if !(column.dtype().is_primitive_numeric() || matches!(column.dtype(), DataType::Boolean | DataType::Null)) {
-            polars_bail!(InvalidOperation: "type {}", column.dtype());
-        }
-        Ok(column.cast(&DataType::Float64)?.f64()?.clone())
-    })
-    .map_err(|_| refuse(format!("column `{name}` is {}, expected numbers", column.dtype())))?;
-    match floats.iter().position(|value| value.is_some_and(|value| !value.is_finite())) {
-        Some(row) => Err(refuse(format!("column `{name}` is not finite in row {}; write null where it is undefined", row + 1))),
-        None => Ok(floats.iter().map(|value| value.unwrap_or(f64::NAN)).collect()),
-    }
 }

@@ -55,7 +55,9 @@ pub(crate) fn dates(name: &str, days: impl IntoIterator<Item = crate::day::Day>)
 pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some(ending) if ending.eq_ignore_ascii_case("csv") => write_whole(path, |file| write_csv(frame, file)),
+        Some(ending) if ending.eq_ignore_ascii_case("csv") => {
+            write_whole(path, |file| write_csv(frame, file))
+        }
         Some(ending) if ending.eq_ignore_ascii_case("parquet") => write_whole(path, |file| {
             let mut frame = frame.clone();
             guarded("writing Parquet", || ParquetWriter::new(file).finish(&mut frame))

@@ -100,7 +100,9 @@ impl ReadingOptions {
         });
         let may_lack_amount = base.is_none() && self.amount_col.is_none();
         match self.read_with(base, amount, &declare) {
-            Err(winback::Error::MissingColumns { missing, .. }) if may_lack_amount && missing == [DEFAULT_AMOUNT] => {
+            Err(winback::Error::MissingColumns { missing, .. })
+                if may_lack_amount && missing == [DEFAULT_AMOUNT] =>
+            {
                 self.read_with(base, None, &declare)
             }
             read => read,
@@ -159,7 +161,8 @@ impl ReadingOptions {
             });
         }
         let params = declare(params);
-        let is_parquet = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+        let is_parquet =
+            |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
         match self.orders.iter().filter(|path| is_parquet(path)).count() {
             0 => params.read_csv(&self.orders),
             all if all == self.orders.len() => params.read_parquet(&self.orders),

@@ -93,7 +93,8 @@ impl PeerTable {
                 counts
             })
             .reduce(empty, |mut left, right| {
-                for (left, right) in left.iter_mut().flatten().flatten().zip(right.iter().flatten().flatten()) {
+                for (left, right) in left.iter_mut().flatten().flatten().zip(right.iter().flatten().flatten())
+                {
                     left.add(*right);
                 }
                 left
@@ -102,7 +103,9 @@ impl PeerTable {
             .iter()
             .map(|values| {
                 let mut overall = [Count::default(); FOLDS];
-                values.iter().for_each(|folds| overall.iter_mut().zip(folds).for_each(|(all, one)| all.add(*one)));
+                values
+                    .iter()
+                    .for_each(|folds| overall.iter_mut().zip(folds).for_each(|(all, one)| all.add(*one)));
                 overall
             })
             .collect();
@@ -158,7 +161,9 @@ fn home_value(run: &Run<'_>, column: usize) -> Option<u32> {
     sorted.sort_unstable();
     for (code, position) in sorted {
         match values.last_mut() {
-            Some((value, purchases, latest)) if *value == code => (*purchases, *latest) = (*purchases + 1, position),
+            Some((value, purchases, latest)) if *value == code => {
+                (*purchases, *latest) = (*purchases + 1, position)
+            }
             _ => values.push((code, 1, position)),
         }
     }

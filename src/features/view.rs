@@ -91,8 +91,6 @@ pub(crate) struct State<'a> {
 pub(crate) struct Sums {
     /// Purchases taken up.
     pub(crate) purchases: usize,
-    /// Refund-only days taken up.
-    pub(crate) refund_days: usize,
     /// Longest interval, days.
     pub(crate) interval_max: i32,
     /// Sum of squared intervals, days².
@@ -116,9 +114,7 @@ impl Sums {
         self.net = add(self.net, run.net.get(new.clone()));
         self.refunded = add(self.refunded, run.refunded.get(new.clone()));
         self.discount = add(self.discount, run.discount.get(new));
-        // Refunds of purchase days and refund-only days are kept apart by adding them at the end.
         self.purchases = run.days.len();
-        self.refund_days = run.refund_days.len();
     }
 }
 

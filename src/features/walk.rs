@@ -5,16 +5,41 @@
 //! cannot show in the result.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::feature::Feature;
 use super::peers::{PeerTable, folds};
 use super::view::{CustomerView, State, Sums};
-use super::{Feature, Population};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::History;
 
 /// How many customers are walked at a time.
 const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
+
+/// Which customers a panel holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Population {
+    /// Everyone who bought on or before the cutoff.
+    #[default]
+    All,
+    /// Those who bought in the last so many days before it.
+    BoughtInLast {
+        /// Length of the window, days.
+        days: i32,
+    },
+}
+
+impl Population {
+    pub(crate) fn includes(self, days_since_last: i32) -> bool {
+        match self {
+            Population::All => true,
+            Population::BoughtInLast { days } => days_since_last < days,
+        }
+    }
+}
 
 /// Features of customers at cutoffs, column by column; ordered by customer, then cutoff.
 #[derive(Clone, Debug, Default)]
@@ -124,4 +149,21 @@ fn refuse_infinite(history: &History, features: &[Feature], cutoffs: &[Day], pan
         }
     }
     Ok(())
+}
+
+/// The panel of one cutoff; refuses a day the log does not reach or that nobody had bought by.
+pub(crate) fn panel_at(history: &History, features: &[Feature], cutoff: Day) -> Result<Panel> {
+    if cutoff > history.observed_until() {
+        return Err(Error::AfterObserved { as_of: cutoff, observed_until: history.observed_until() });
+    }
+    let panel = walk(history, features, &[cutoff], Population::All)?;
+    if panel.ranks.is_empty() {
+        let first = (0..history.customers()).filter_map(|rank| history.run(rank).days.first().copied()).min();
+        return Err(Error::BeforeFirstPurchase {
+            as_of: cutoff,
+            first_purchase: first
+                .map_or_else(|| "never".to_owned(), |day| Day::from_days_since_epoch(day).to_string()),
+        });
+    }
+    Ok(panel)
 }

@@ -1,19 +1,16 @@
-//! Which rows can be used? Columns become ids, days and amounts; every fault is counted.
+//! Which rows can be used? Every row is kept, set aside, or dropped under a named fault.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::dates::{DateText, day_of_timestamp, Zone};
+use super::convert::{Faults, NO_SEGMENT, Part, RowIds, SegmentCodes, SegmentRows, convert};
+use super::dates::DateText;
+use super::params::{HistoryParams, InvalidRows, Refunds};
 use super::read::Source;
-use super::types::as_text;
-use super::{HistoryParams, InvalidRows, Refunds};
 use crate::day::Day;
-use crate::error::{EXAMPLES_PER_FAULT, Error, Fault, FaultExample, FaultKind, InputReport, Notice, Result, shown};
+use crate::error::{Error, InputReport, Notice, Result};
 use crate::table::guarded;
-
-/// Amounts above this size are refused, so that no sum of them overflows.
-const LARGEST_AMOUNT: f64 = 1e100;
 
 /// The rows that can be used, column by column, in the order they were read.
 pub(crate) struct CleanRows {
@@ -22,22 +19,6 @@ pub(crate) struct CleanRows {
     pub(crate) amounts: Option<Vec<f64>>,
     pub(crate) discounts: Option<Vec<f64>>,
     pub(crate) segments: Vec<SegmentRows>,
-}
-
-/// A segment column: its values in order of text, and each row's position among them.
-pub(crate) struct SegmentRows {
-    pub(crate) values: Vec<String>,
-    pub(crate) codes: Vec<u32>,
-}
-
-/// The code of a row without a segment value.
-pub(crate) const NO_SEGMENT: u32 = u32::MAX;
-
-/// The customer of each row.
-pub(crate) enum RowIds {
-    Int { values: Vec<i64>, dtype: DataType },
-    Wide { values: Vec<i128>, dtype: DataType },
-    Text(StringChunked),
 }
 
 /// Converts and checks every source; the report says what was found.
@@ -52,7 +33,8 @@ pub(crate) fn check(sources: Vec<Source>, params: &HistoryParams) -> Result<(Cle
     let mut faults = BTreeMap::new();
     let mut aside = SetAside::default();
     let mut parts = Vec::with_capacity(sources.len());
-    let mut segments: Vec<SegmentCodes> = params.columns.segments.iter().map(|_| SegmentCodes::default()).collect();
+    let mut segments: Vec<SegmentCodes> =
+        params.columns.segments.iter().map(|_| SegmentCodes::default()).collect();
     for source in sources {
         let rows = source.frame.height();
         report.rows_read += rows as u64;
@@ -76,50 +58,6 @@ pub(crate) fn check(sources: Vec<Source>, params: &HistoryParams) -> Result<(Cle
         return Err(Error::TooManyRows { rows: clean.days.len() as u64, most: u64::from(u32::MAX) - 1 });
     }
     Ok((clean, report))
-}
-
-/// One source's columns, converted; rows with a fault hold placeholders.
-struct Part {
-    ids: RowIds,
-    days: Vec<i32>,
-    amounts: Option<Vec<f64>>,
-    discounts: Option<Vec<f64>>,
-    segments: Vec<Vec<u32>>,
-}
-
-/// Collects faults: which rows of this source are bad, and the first examples of each kind.
-struct Faults<'a> {
-    source: &'a Source,
-    all: &'a mut BTreeMap<FaultKind, Fault>,
-    bad: Vec<bool>,
-}
-
-impl Faults<'_> {
-    fn add(&mut self, kind: FaultKind, column: &str, row: usize, value: impl FnOnce() -> String) {
-        if self.bad.is_empty() {
-            self.bad = vec![false; self.source.frame.height()];
-        }
-        self.bad[row] = true;
-        let fault = self.all.entry(kind).or_insert_with(|| Fault {
-            kind,
-            column: column.to_owned(),
-            rows: 0,
-            examples: Vec::new(),
-        });
-        fault.rows += 1;
-        if fault.examples.len() < EXAMPLES_PER_FAULT {
-            fault.examples.push(FaultExample {
-                source: self.source.name.clone(),
-                row: row as u64 + 1,
-                value: value(),
-            });
-        }
-    }
-
-    /// Whether the row could not even be taken apart, so that its nulls mean nothing.
-    fn is_broken(&self, row: usize) -> bool {
-        !self.source.broken.is_empty() && self.source.broken.contains_key(&row)
-    }
 }
 
 /// Rows that are fine but not wanted.
@@ -155,264 +93,6 @@ impl SetAside {
     }
 }
 
-fn convert(
-    source: &Source,
-    params: &HistoryParams,
-    date_text: &DateText,
-    segments: &mut [SegmentCodes],
-    faults: &mut Faults,
-) -> Result<Part> {
-    for (&row, (kind, value)) in &source.broken {
-        faults.add(*kind, "", row, || value.clone());
-    }
-    let series = |name: &str| -> Result<Series> {
-        guarded("taking a column", || Ok(source.frame.column(name)?.as_materialized_series().rechunk()))
-    };
-    let columns = &params.columns;
-    let ids = convert_ids(&series(&columns.customer)?, &columns.customer, faults)?;
-    let days = convert_days(&series(&columns.date)?, &columns.date, date_text, faults)?;
-    let amounts = match &columns.amount {
-        Some(name) => Some(convert_amounts(&series(name)?, name, params, faults)?),
-        None => None,
-    };
-    let discounts = match &columns.discount {
-        Some(name) => Some(convert_discounts(&series(name)?, name, params, faults)?),
-        None => None,
-    };
-    let segments = columns
-        .segments
-        .iter()
-        .zip(segments)
-        .map(|(name, codes)| codes.encode(&series(name)?))
-        .collect::<Result<_>>()?;
-    Ok(Part { ids, days, amounts, discounts, segments })
-}
-
-fn convert_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
-    if series.dtype().is_integer() {
-        return convert_integer_ids(series, column, faults);
-    }
-    let text = as_text(series)?;
-    let text = guarded("reading customer ids", || text.str().cloned())?;
-    for (row, id) in text.iter().enumerate() {
-        match id {
-            None | Some("") if !faults.is_broken(row) => {
-                faults.add(FaultKind::MissingId, column, row, || id.map_or_else(|| "null".to_owned(), shown));
-            }
-            Some(id) if is_float_text(id) => faults.add(FaultKind::FloatId, column, row, || shown(id)),
-            _ => {}
-        }
-    }
-    Ok(RowIds::Text(text))
-}
-
-/// Whether the text is an integer that went through a float: digits, a point, zeros.
-fn is_float_text(id: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    id.strip_prefix('-').unwrap_or(id).split_once('.').is_some_and(|(whole, fraction)| {
-        digits(whole) && !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0')
-    })
-}
-
-fn convert_integer_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
-    let dtype = series.dtype().clone();
-    let missing = series.is_null();
-    for row in missing.iter().enumerate().filter_map(|(row, null)| (null == Some(true)).then_some(row)) {
-        faults.add(FaultKind::MissingId, column, row, || "null".to_owned());
-    }
-    let narrow = guarded("reading integer ids", || series.cast(&DataType::Int64))?;
-    if narrow.null_count() == series.null_count() {
-        let narrow = guarded("reading integer ids", || narrow.i64().cloned())?;
-        let values = match narrow.cont_slice() {
-            Ok(values) => values.to_vec(),
-            Err(_) => narrow.iter().map(Option::unwrap_or_default).collect(),
-        };
-        return Ok(RowIds::Int { values, dtype });
-    }
-    let wide = guarded("reading integer ids", || series.cast(&DataType::Int128))?;
-    let wide = guarded("reading integer ids", || wide.i128().cloned())?;
-    for (row, id) in wide.iter().enumerate() {
-        if id.is_none() && missing.get(row) != Some(true) {
-            faults.add(FaultKind::IdOutOfRange, column, row, || "above 2^127 - 1".to_owned());
-        }
-    }
-    Ok(RowIds::Wide { values: wide.iter().map(Option::unwrap_or_default).collect(), dtype })
-}
-
-fn convert_days(series: &Series, column: &str, date_text: &DateText, faults: &mut Faults) -> Result<Vec<i32>> {
-    let mut days = Vec::with_capacity(series.len());
-    let mut take = |row: usize, day: std::result::Result<Option<Day>, String>| {
-        let day = match day {
-            Ok(Some(day)) => {
-                if !day.is_plausible() {
-                    faults.add(FaultKind::DateOutOfRange, column, row, || format!("`{day}`"));
-                }
-                day
-            }
-            Ok(None) => {
-                if !faults.is_broken(row) {
-                    faults.add(FaultKind::MissingDate, column, row, || "null".to_owned());
-                }
-                Day::FIRST
-            }
-            Err(value) => {
-                faults.add(FaultKind::UnparseableDate, column, row, || value);
-                Day::FIRST
-            }
-        };
-        days.push(day.days_since_epoch());
-    };
-    match series.dtype() {
-        DataType::Date => {
-            let dates = guarded("reading dates", || Ok(series.to_physical_repr().i32()?.clone()))?;
-            for (row, day) in dates.iter().enumerate() {
-                take(row, Ok(day.map(Day::from_days_since_epoch)));
-            }
-        }
-        DataType::Datetime(unit, zone) => {
-            let zone = Zone::parse(zone.as_ref().map(|zone| zone.as_str())).unwrap_or(Zone::None);
-            let times = guarded("reading datetimes", || Ok(series.to_physical_repr().i64()?.clone()))?;
-            for (row, time) in times.iter().enumerate() {
-                take(row, time.map(|time| day_of_timestamp(time, *unit, zone).ok_or(time)).transpose()
-                    .map_err(|time| format!("timestamp {time}")));
-            }
-        }
-        _ => {
-            let text = as_text(series)?;
-            let text = guarded("reading dates", || text.str().cloned())?;
-            for (row, value) in text.iter().enumerate() {
-                take(row, match value {
-                    None | Some("") => Ok(None),
-                    Some(value) => date_text.day(value).map(Some).ok_or_else(|| shown(value)),
-                });
-            }
-        }
-    }
-    Ok(days)
-}
-
-/// Numbers of a column as floats; what is missing or no number goes to `fault` with its text.
-fn numbers(
-    series: &Series,
-    decimal_comma: bool,
-    mut fault: impl FnMut(usize, Option<&str>),
-) -> Result<Vec<f64>> {
-    if matches!(series.dtype(), DataType::String | DataType::Categorical(..) | DataType::Enum(..) | DataType::Null) {
-        let text = as_text(series)?;
-        let text = guarded("reading amounts", || text.str().cloned())?;
-        return Ok(text
-            .iter()
-            .enumerate()
-            .map(|(row, value)| {
-                let number = value.and_then(|value| parse_number(value, decimal_comma));
-                number.unwrap_or_else(|| {
-                    fault(row, value.filter(|value| !value.is_empty()));
-                    0.0
-                })
-            })
-            .collect());
-    }
-    let floats = guarded("reading amounts", || series.cast(&DataType::Float64))?;
-    let floats = guarded("reading amounts", || floats.f64().cloned())?;
-    if let Ok(values) = floats.cont_slice() {
-        return Ok(values.to_vec());
-    }
-    Ok(floats
-        .iter()
-        .enumerate()
-        .map(|(row, value)| {
-            value.unwrap_or_else(|| {
-                fault(row, None);
-                0.0
-            })
-        })
-        .collect())
-}
-
-fn parse_number(text: &str, decimal_comma: bool) -> Option<f64> {
-    let text = text.trim();
-    if decimal_comma {
-        return if text.contains('.') { None } else { text.replacen(',', ".", 1).parse().ok() };
-    }
-    text.parse().ok()
-}
-
-fn convert_amounts(series: &Series, column: &str, params: &HistoryParams, faults: &mut Faults) -> Result<Vec<f64>> {
-    let amounts = numbers(series, params.decimal_comma, |row, value| match value {
-        Some(value) => faults.add(FaultKind::UnparseableAmount, column, row, || shown(value)),
-        None if faults.is_broken(row) => {}
-        None => faults.add(FaultKind::MissingAmount, column, row, || "null".to_owned()),
-    })?;
-    for (row, &amount) in amounts.iter().enumerate() {
-        if !amount.is_finite() {
-            faults.add(FaultKind::NonFiniteAmount, column, row, || format!("`{amount}`"));
-        } else if amount.abs() > LARGEST_AMOUNT {
-            faults.add(FaultKind::AmountOutOfRange, column, row, || format!("`{amount:e}`"));
-        } else if amount < 0.0 && params.refunds == Refunds::Reject {
-            faults.add(FaultKind::RejectedRefund, column, row, || format!("`{amount}`"));
-        }
-    }
-    Ok(amounts)
-}
-
-fn convert_discounts(series: &Series, column: &str, params: &HistoryParams, faults: &mut Faults) -> Result<Vec<f64>> {
-    let mut missing = Vec::new();
-    let mut discounts = numbers(series, params.decimal_comma, |row, value| match value {
-        Some(value) => faults.add(FaultKind::InvalidDiscount, column, row, || shown(value)),
-        None => missing.push(row),
-    })?;
-    for (row, &discount) in discounts.iter().enumerate() {
-        if !discount.is_finite() || discount.abs() > LARGEST_AMOUNT {
-            faults.add(FaultKind::InvalidDiscount, column, row, || format!("`{discount}`"));
-        }
-    }
-    // NaN marks a missing discount until the rows kept are known and can be counted.
-    missing.into_iter().for_each(|row| discounts[row] = f64::NAN);
-    Ok(discounts)
-}
-
-/// Turns segment values into numbers, the same across sources.
-#[derive(Default)]
-struct SegmentCodes {
-    codes: HashMap<String, u32>,
-}
-
-impl SegmentCodes {
-    fn encode(&mut self, series: &Series) -> Result<Vec<u32>> {
-        let text = as_text(series)?;
-        let text = guarded("reading segments", || text.str().cloned())?;
-        Ok(text
-            .iter()
-            .map(|value| match value {
-                None | Some("") => NO_SEGMENT,
-                Some(value) => match self.codes.get(value) {
-                    Some(&code) => code,
-                    None => {
-                        let code = self.codes.len() as u32;
-                        self.codes.insert(value.to_owned(), code);
-                        code
-                    }
-                },
-            })
-            .collect())
-    }
-
-    /// Renumbers in order of text, and forgets values that no kept row has.
-    fn finish(self, mut codes: Vec<u32>) -> SegmentRows {
-        let mut used = vec![false; self.codes.len()];
-        codes.iter().filter(|&&code| code != NO_SEGMENT).for_each(|&code| used[code as usize] = true);
-        let mut values: Vec<(String, u32)> =
-            self.codes.into_iter().filter(|&(_, code)| used[code as usize]).collect();
-        values.sort_unstable();
-        let mut renumbered = vec![NO_SEGMENT; used.len()];
-        for (rank, (_, code)) in values.iter().enumerate() {
-            renumbered[*code as usize] = rank as u32;
-        }
-        codes.iter_mut().filter(|code| **code != NO_SEGMENT).for_each(|code| *code = renumbered[*code as usize]);
-        SegmentRows { values: values.into_iter().map(|(value, _)| value).collect(), codes }
-    }
-}
-
 /// Leaves out rows with a fault and rows the reading policy sets aside.
 fn keep(mut part: Part, mut bad: Vec<bool>, params: &HistoryParams, aside: &mut SetAside) -> Result<Part> {
     let rows = part.days.len();
@@ -444,7 +124,9 @@ fn keep(mut part: Part, mut bad: Vec<bool>, params: &HistoryParams, aside: &mut 
         }
     }
     if let Some(discounts) = &mut part.discounts {
-        discounts.iter_mut().for_each(|discount| *discount = if discount.is_nan() { 0.0 } else { discount.abs() });
+        discounts
+            .iter_mut()
+            .for_each(|discount| *discount = if discount.is_nan() { 0.0 } else { discount.abs() });
     }
     if bad.is_empty() {
         return Ok(part);

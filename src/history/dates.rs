@@ -20,8 +20,14 @@ impl<'a> DateText<'a> {
     pub(crate) fn new(format: Option<&'a str>) -> Result<Self> {
         let Some(format) = format else { return Ok(DateText::Iso) };
         let items: Vec<Item> = StrftimeItems::new(format).collect();
-        if items.contains(&Item::Error) || !items.iter().any(|item| !matches!(item, Item::Literal(_) | Item::Space(_))) {
-            return Err(Error::parameter("date format", format!("`{format}`"), "strftime codes such as %d.%m.%Y"));
+        if items.contains(&Item::Error)
+            || !items.iter().any(|item| !matches!(item, Item::Literal(_) | Item::Space(_)))
+        {
+            return Err(Error::parameter(
+                "date format",
+                format!("`{format}`"),
+                "strftime codes such as %d.%m.%Y",
+            ));
         }
         Ok(DateText::Format(items))
     }
@@ -145,7 +151,14 @@ mod tests {
         ] {
             check(None, text, Some("2011-12-31"));
         }
-        for text in ["2011-12-31x", "2011-12-31 25:00", "2011-12-31T", "31.12.2011", "2011-12-31 10:00 nonsense", "日本語日本語"] {
+        for text in [
+            "2011-12-31x",
+            "2011-12-31 25:00",
+            "2011-12-31T",
+            "31.12.2011",
+            "2011-12-31 10:00 nonsense",
+            "日本語日本語",
+        ] {
             check(None, text, None);
         }
     }
@@ -165,9 +178,13 @@ mod tests {
     fn timestamps_show_the_date_of_their_zone() {
         let just_before_midnight_utc = 1_325_375_999; // 2011-12-31T23:59:59Z
         let day = |zone| {
-            day_of_timestamp(just_before_midnight_utc * 1_000, TimeUnit::Milliseconds, Zone::parse(zone).unwrap())
-                .unwrap()
-                .to_string()
+            day_of_timestamp(
+                just_before_midnight_utc * 1_000,
+                TimeUnit::Milliseconds,
+                Zone::parse(zone).unwrap(),
+            )
+            .unwrap()
+            .to_string()
         };
         assert_eq!(day(None), "2011-12-31");
         assert_eq!(day(Some("Europe/Berlin")), "2012-01-01");

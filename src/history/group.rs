@@ -10,7 +10,8 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use rayon::prelude::*;
 
-use super::check::{CleanRows, NO_SEGMENT};
+use super::check::CleanRows;
+use super::convert::NO_SEGMENT;
 
 /// How many partitions a history has.
 pub(crate) const PARTITIONS: usize = 1 << PARTITION_BITS;
@@ -167,7 +168,8 @@ fn group_partition<K: Key>(rows: &[Row<K>], clean: &CleanRows) -> (Vec<K>, Parti
     let order = counting_order(&mut ends, slots.iter().map(|&slot| slot as usize));
     let mut sorted: Vec<Row<K>> = order.into_iter().map(|index| rows[index as usize]).collect();
 
-    let mut partition = Partition { segments: vec![Vec::new(); clean.segments.len()], ..Partition::default() };
+    let mut partition =
+        Partition { segments: vec![Vec::new(); clean.segments.len()], ..Partition::default() };
     let mut start = 0;
     for &end in &ends {
         let run = &mut sorted[start..end as usize];
@@ -263,7 +265,8 @@ fn duplicates<K>(day: &mut [Row<K>], clean: &CleanRows) -> u64 {
     for equal_amounts in day.chunk_by_mut(|a, b| a.amount.to_bits() == b.amount.to_bits()) {
         if equal_amounts.len() > 1 {
             equal_amounts.sort_unstable_by(compare);
-            found += equal_amounts.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count() as u64;
+            found +=
+                equal_amounts.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count() as u64;
         }
     }
     found

@@ -1,7 +1,6 @@
 //! Who is who? Customer ids as they came in, in their order.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use polars::prelude::*;
 
@@ -39,7 +38,12 @@ impl CustomerIds {
         }
         if dtype.is_integer() {
             let wide = guarded("reading customer ids", || {
-                Ok(series.strict_cast(&DataType::Int128)?.i128()?.iter().map(Option::unwrap_or_default).collect::<Vec<_>>())
+                Ok(series
+                    .strict_cast(&DataType::Int128)?
+                    .i128()?
+                    .iter()
+                    .map(Option::unwrap_or_default)
+                    .collect::<Vec<_>>())
             })?;
             let (values, ranks) = distinct(wide);
             let ids = match values.iter().map(|&value| i64::try_from(value).ok()).collect() {
@@ -54,14 +58,6 @@ impl CustomerIds {
         Ok((CustomerIds::from_texts(texts), ranks))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            CustomerIds::Int { values, .. } => values.len(),
-            CustomerIds::Wide { values, .. } => values.len(),
-            CustomerIds::Text { ends, .. } => ends.len(),
-        }
-    }
-
     /// The canonical text of one id: integers in decimal, text as it is.
     pub(crate) fn text(&self, rank: usize) -> Cow<'_, str> {
         match self {
@@ -70,32 +66,6 @@ impl CustomerIds {
             CustomerIds::Text { bytes, ends } => {
                 let start = rank.checked_sub(1).map_or(0, |before| ends[before]);
                 Cow::Borrowed(&bytes[start..ends[rank]])
-            }
-        }
-    }
-
-    /// The rank of an id given by its canonical text.
-    pub(crate) fn rank_of(&self, text: &str) -> Option<usize> {
-        match self {
-            CustomerIds::Int { values, .. } => {
-                let value = text.parse::<i64>().ok().filter(|value| value.to_string() == text)?;
-                values.binary_search(&value).ok()
-            }
-            CustomerIds::Wide { values, .. } => {
-                let value = text.parse::<i128>().ok().filter(|value| value.to_string() == text)?;
-                values.binary_search(&value).ok()
-            }
-            CustomerIds::Text { .. } => {
-                let (mut low, mut high) = (0, self.len());
-                while low < high {
-                    let middle = low + (high - low) / 2;
-                    match self.text(middle).as_ref().cmp(text) {
-                        Ordering::Less => low = middle + 1,
-                        Ordering::Equal => return Some(middle),
-                        Ordering::Greater => high = middle,
-                    }
-                }
-                None
             }
         }
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::{Columns, HistoryParams};
+use super::columns::Columns;
+use super::params::HistoryParams;
 use crate::error::{Error, FaultKind, Result, shown};
 use crate::table::guarded;
 
@@ -70,7 +71,8 @@ impl Source {
             .buffer_capacity(CSV_BUFFER_BYTES)
             .from_reader(file);
         let header = reader.byte_headers().map_err(|error| Error::unreadable(path, error))?.clone();
-        let found: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let found: Vec<String> =
+            header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         require(&origin, columns, &found, &separator_advice(&found, params.separator))?;
         let positions: Vec<usize> = columns
             .names()
@@ -171,7 +173,10 @@ fn separator_advice(found: &[String], separator: u8) -> String {
 
 fn open(path: &Path) -> Result<File> {
     if path.is_dir() {
-        return Err(Error::unreadable(path, "it is a folder; name its files, or use a pattern such as folder/*.csv"));
+        return Err(Error::unreadable(
+            path,
+            "it is a folder; name its files, or use a pattern such as folder/*.csv",
+        ));
     }
     File::open(path).map_err(|error| Error::unreadable(path, error))
 }

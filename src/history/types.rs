@@ -17,8 +17,10 @@ pub(crate) enum Role {
 
 impl Role {
     fn accepts(self, dtype: &DataType) -> bool {
-        let text =
-            matches!(dtype, DataType::String | DataType::Categorical(..) | DataType::Enum(..) | DataType::Null);
+        let text = matches!(
+            dtype,
+            DataType::String | DataType::Categorical(..) | DataType::Enum(..) | DataType::Null
+        );
         text || match self {
             Role::Customer => dtype.is_integer(),
             Role::Date => match dtype {

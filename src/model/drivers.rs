@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::logistic::{Design, cholesky, correlations, solve};
+use super::design::{Design, correlations};
+use super::linear::{cholesky, solve};
 use crate::error::{Error, Result};
 use crate::features::Idea;
 
@@ -77,16 +78,19 @@ fn expectation_weights(correlations: &[f64], beta: &[f64], known: &[usize]) -> R
     let width = beta.len();
     let mut matrix = Vec::with_capacity(known.len() * known.len());
     for &row in known {
-        matrix.extend(known.iter().map(|&column| {
-            correlations[row * width + column] + if row == column { JITTER } else { 0.0 }
-        }));
+        matrix.extend(
+            known
+                .iter()
+                .map(|&column| correlations[row * width + column] + if row == column { JITTER } else { 0.0 }),
+        );
     }
     let target: Vec<f64> = known
         .iter()
         .map(|&row| (0..width).map(|column| correlations[row * width + column] * beta[column]).sum())
         .collect();
     let factor = cholesky(&matrix, known.len()).ok_or_else(|| Error::NotFitted {
-        reason: "the columns' correlations cannot be solved; leave out features that repeat others".to_owned(),
+        reason: "the columns' correlations cannot be solved; leave out features that repeat others"
+            .to_owned(),
     })?;
     let mut weights = vec![0.0; width];
     known.iter().zip(solve(&factor, &target)).for_each(|(&column, weight)| weights[column] = weight);

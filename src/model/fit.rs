@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::design::{Design, sigmoid};
 use super::drivers::IdeaWeights;
-use super::logistic::{self, Design, LogisticFit};
+use super::logistic::{self, LogisticFit};
 use super::terms::{Term, TermKind, TermRows, candidates, standardise, transform};
 use crate::error::{Error, Result};
 use crate::features::{Idea, salted_hash};
@@ -79,7 +80,7 @@ pub(crate) struct Curve {
 impl Curve {
     /// The probability at a value of ln(1 + x).
     pub(crate) fn probability(&self, x: f64) -> f64 {
-        logistic::sigmoid(self.intercept + self.slope * (x.ln_1p() - self.mean) / self.sd)
+        sigmoid(self.intercept + self.slope * (x.ln_1p() - self.mean) / self.sd)
     }
 }
 
@@ -172,7 +173,8 @@ fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthT
         let mut start: Option<Vec<f64>> = None;
         for (&strength, (loss, tested)) in STRENGTHS.iter().zip(&mut losses).rev() {
             let fit = logistic::fit(&design, &labels, strength, start.as_deref())?;
-            *loss += metrics::log_loss(&probabilities(&test_design, &fit.beta), &test_labels) * test.len() as f64;
+            *loss +=
+                metrics::log_loss(&probabilities(&test_design, &fit.beta), &test_labels) * test.len() as f64;
             *tested += test.len();
             start = Some(fit.beta);
         }
@@ -216,7 +218,10 @@ fn sample(snapshots: &Snapshots, rows: &[u32], most: usize) -> Vec<u32> {
         .map(|(_, rank, _)| rank)
         .collect();
     chosen.sort_unstable();
-    rows.iter().copied().filter(|&row| chosen.binary_search(&snapshots.ranks()[row as usize]).is_ok()).collect()
+    rows.iter()
+        .copied()
+        .filter(|&row| chosen.binary_search(&snapshots.ranks()[row as usize]).is_ok())
+        .collect()
 }
 
 fn is_single_class(labels: &[bool]) -> bool {
@@ -245,7 +250,7 @@ pub(super) fn probabilities(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
             for (column, b) in columns.chunks_exact(rows.len()).zip(&beta[1..]) {
                 eta.iter_mut().zip(column).for_each(|(eta, x)| *eta += b * x);
             }
-            eta.into_iter().map(logistic::sigmoid).collect()
+            eta.into_iter().map(sigmoid).collect()
         })
         .collect();
     blocks.concat()

@@ -143,7 +143,9 @@ impl ChurnModel {
             })? = true;
         }
         let constant = |feature: &Feature| self.fit.constant.contains(&feature.name());
-        if let Some(extra) = self.features.iter().zip(used).find(|(feature, used)| !used && !constant(feature)) {
+        if let Some(extra) =
+            self.features.iter().zip(used).find(|(feature, used)| !used && !constant(feature))
+        {
             return Err(format!("feature `{}` belongs to no term", extra.0.name()));
         }
         let numbers = self.beta.iter().chain(&self.covariance).chain([&self.at_risk_threshold, &self.fit.l2]);
@@ -152,7 +154,10 @@ impl ChurnModel {
             return Err("a number is not finite".to_owned());
         }
         if let Some(term) = self.terms.iter().find(|term| term.sd <= 0.0) {
-            return Err(format!("the standard deviation of `{}` is not above 0", term.kind.name(&self.features)));
+            return Err(format!(
+                "the standard deviation of `{}` is not above 0",
+                term.kind.name(&self.features)
+            ));
         }
         if !(0.0..=1.0).contains(&self.at_risk_threshold) {
             return Err(format!("the at-risk threshold {} is not a probability", self.at_risk_threshold));

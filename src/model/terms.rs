@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::logistic::Design;
+use super::design::Design;
 use crate::features::{Feature, Idea};
 
 /// Rows per partial sum; a constant, so that threads cannot show.

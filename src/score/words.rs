@@ -55,7 +55,9 @@ fn fact(feature: &Feature, value: f64, bought_once: bool) -> Option<String> {
         Feature::DaysSinceLast => format!("last bought {} ago", counted(value, "day", "days")),
         Feature::IsSilentBeyondLongest if value == 1.0 => "never silent so long before".to_owned(),
         Feature::IntervalShrunk { .. } if bought_once => "no second purchase yet".to_owned(),
-        Feature::IntervalShrunk { .. } => format!("buys about every {}", counted(value.round(), "day", "days")),
+        Feature::IntervalShrunk { .. } => {
+            format!("buys about every {}", counted(value.round(), "day", "days"))
+        }
         Feature::NPurchases => format!("{} in all", counted(value, "purchase", "purchases")),
         Feature::TenureDays => format!("customer for {}", counted(value, "day", "days")),
         Feature::AmountMean => format!("spends {value:.2} a purchase"),
@@ -91,7 +93,10 @@ mod tests {
         let say = |values: [f64; 5], idea, push| words.driver(idea, push, &|position| values[position]);
         let once = [83.0, 400.0, 1.0, 90.0, f64::NAN];
         assert_eq!(say(once, Idea::Silence, 0.7), "last bought 83 days ago: raises the risk");
-        assert_eq!(say(once, Idea::Activity, -0.1), "customer for 400 days, 1 purchase in all: lowers the risk");
+        assert_eq!(
+            say(once, Idea::Activity, -0.1),
+            "customer for 400 days, 1 purchase in all: lowers the risk"
+        );
         assert_eq!(say(once, Idea::Rhythm, 0.1), "no second purchase yet: raises the risk");
         assert_eq!(say(once, Idea::Money, -0.1), "spending: lowers the risk");
         let often = [1.0, 400.0, 8.0, 41.3, 1.0];

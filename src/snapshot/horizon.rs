@@ -56,7 +56,8 @@ impl HorizonAdvice {
     #[must_use]
     pub fn is_far(&self) -> bool {
         let horizon = f64::from(self.horizon_days);
-        horizon < LEAST_INTERVALS * self.usual_interval_days || horizon > MOST_INTERVALS * self.usual_interval_days
+        horizon < LEAST_INTERVALS * self.usual_interval_days
+            || horizon > MOST_INTERVALS * self.usual_interval_days
     }
 }
 

@@ -25,7 +25,11 @@ impl LabelWindow {
 
     pub(crate) fn check(self) -> Result<()> {
         if !SPAN_DAYS.contains(&self.horizon_days) {
-            return Err(Error::parameter("horizon", format!("{} days", self.horizon_days), "1 to 36,500 days"));
+            return Err(Error::parameter(
+                "horizon",
+                format!("{} days", self.horizon_days),
+                "1 to 36,500 days",
+            ));
         }
         if !(0..=*SPAN_DAYS.end()).contains(&self.lead_days) {
             return Err(Error::parameter("lead", format!("{} days", self.lead_days), "0 to 36,500 days"));

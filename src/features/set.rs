@@ -1,0 +1,161 @@
+//! Which features, and can this history provide them?
+
+use polars::prelude::DataFrame;
+
+use super::feature::Feature;
+use super::walk::panel_at;
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::history::{Columns, History};
+use crate::table;
+
+/// Windows and horizons may have so many days.
+pub(crate) const SPAN_DAYS: std::ops::RangeInclusive<i32> = 1..=36_500;
+
+/// A list of features.
+///
+/// ```
+/// use winback::features::{Feature, FeatureSet};
+///
+/// let set = FeatureSet::standard(90, &["country"])
+///     .without(&Feature::AmountLast)
+///     .with(Feature::PurchasesIn { days: 7 });
+/// assert!(set.names().contains(&"purchases_last_7_days".to_owned()));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureSet {
+    features: Vec<Feature>,
+    /// Whether features whose column was not read are left out rather than refused.
+    optional: Vec<bool>,
+}
+
+impl FeatureSet {
+    /// The standard features for a horizon, and a peer loss rate per segment column.
+    ///
+    /// Features about amounts and discounts are left out where the history was read without them.
+    #[must_use]
+    pub fn standard(horizon_days: i32, segment_columns: &[&str]) -> Self {
+        let half = (horizon_days / 2).max(1);
+        let times = |factor: i32| horizon_days.saturating_mul(factor);
+        let mut windows = vec![half, horizon_days, times(2), times(4)];
+        windows.dedup();
+        let mut features = vec![
+            Feature::DaysSinceLast,
+            Feature::TenureDays,
+            Feature::NPurchases,
+            Feature::IntervalShrunk { horizon_days },
+            Feature::OverdueRatio { horizon_days },
+            Feature::PurchaseRate { horizon_days },
+            Feature::IntervalSd,
+            Feature::IntervalMax,
+            Feature::IntervalLast,
+        ];
+        features.extend(windows.into_iter().map(|days| Feature::PurchasesIn { days }));
+        features.extend([
+            Feature::AmountMean,
+            Feature::AmountLast,
+            Feature::SpendIn { days: horizon_days },
+            Feature::SpendIn { days: times(2) },
+            Feature::RefundFraction,
+            Feature::DiscountFraction,
+            Feature::IsSinglePurchase,
+            Feature::IsSilentBeyondLongest,
+        ]);
+        let optional = vec![true; features.len()];
+        let set = FeatureSet { features, optional };
+        segment_columns
+            .iter()
+            .fold(set, |set, &column| set.with(Feature::PeerLoss { column: column.to_owned(), horizon_days }))
+    }
+
+    /// No features at all; add some with [`with`](Self::with).
+    #[must_use]
+    pub fn empty() -> Self {
+        FeatureSet { features: Vec::new(), optional: Vec::new() }
+    }
+
+    /// Adds a feature. A history that cannot provide it is refused.
+    #[must_use]
+    pub fn with(mut self, feature: Feature) -> Self {
+        self.features.push(feature);
+        self.optional.push(false);
+        self
+    }
+
+    /// Leaves a feature out, if it is there.
+    #[must_use]
+    pub fn without(self, feature: &Feature) -> Self {
+        let (features, optional) =
+            self.features.into_iter().zip(self.optional).filter(|(one, _)| one != feature).unzip();
+        FeatureSet { features, optional }
+    }
+
+    /// The names of all features, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.features.iter().map(Feature::name).collect()
+    }
+
+    /// The features, in order.
+    #[must_use]
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// The features that this history can provide.
+    ///
+    /// # Errors
+    /// [`Error::FeatureNeedsColumn`] for a feature that was asked for by name,
+    /// [`Error::DuplicateFeature`], or [`Error::Parameter`] for a window below one day.
+    pub fn resolve(&self, history: &History) -> Result<Vec<Feature>> {
+        self.resolve_columns(history.reading().columns())
+    }
+
+    fn resolve_columns(&self, columns: &Columns) -> Result<Vec<Feature>> {
+        self.check()?;
+        let mut features = Vec::new();
+        for (feature, optional) in self.features.iter().zip(&self.optional) {
+            match feature.lacks(columns) {
+                None => features.push(feature.clone()),
+                Some(_) if *optional => {}
+                Some(column) => {
+                    return Err(Error::FeatureNeedsColumn { feature: feature.name(), column });
+                }
+            }
+        }
+        if features.is_empty() {
+            return Err(Error::parameter("feature set", "empty", "at least one feature"));
+        }
+        Ok(features)
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut names = self.names();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::DuplicateFeature { feature: pair[0].clone() });
+        }
+        match self.features.iter().filter_map(Feature::span_days).find(|days| !SPAN_DAYS.contains(days)) {
+            Some(days) => {
+                Err(Error::parameter("a feature's window", format!("{days} days"), "1 to 36,500 days"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The features of every customer who had bought by the cutoff: `customer_id`, then one column
+    /// each, ordered by customer.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); [`Error::AfterObserved`] for a cutoff the log does not reach;
+    /// [`Error::BeforeFirstPurchase`] where nobody had bought.
+    pub fn features_at(&self, history: &History, cutoff: Day) -> Result<DataFrame> {
+        let features = self.resolve(history)?;
+        let panel = panel_at(history, &features, cutoff)?;
+        let mut columns = vec![history.ids().column("customer_id", &panel.ranks)?];
+        for (feature, values) in features.iter().zip(panel.columns) {
+            columns.push(table::nullable_floats(&feature.name(), values));
+        }
+        table::frame(columns)
+    }
+}
