@@ -30,6 +30,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
+        options.json.iter().try_for_each(table::check_place)?;
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read(&options.reading)?;

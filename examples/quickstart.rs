@@ -5,6 +5,7 @@
 //! ```
 
 use std::error::Error;
+use std::path::Path;
 
 use polars::prelude::{AnyValue, DataFrame};
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
@@ -13,7 +14,9 @@ const HORIZON_DAYS: i32 = 60;
 const CALLS: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let orders = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online_retail_orders.csv");
+    let here = "data/online_retail_orders.csv";
+    let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online_retail_orders.csv");
+    let orders = if Path::new(here).exists() { here } else { bundled };
     let columns = Columns::new("customer_id", "timestamp").with_amount("amount").with_segments(["country"]);
     let history = History::params(columns).read_csv([orders])?;
     println!("1. What was read\n\n{}\n", history.report());

@@ -15,6 +15,9 @@ use winback::{ChurnModel, Day, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
+/// A log that ends so long before the day of scoring may not be complete.
+const QUIET_DAYS: i32 = 7;
+
 /// Score every customer of an orders file with a saved model
 #[derive(Parser)]
 struct Options {
@@ -34,6 +37,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
+        table::check_writable(&options.out)?;
         let progress = Progress::start();
         progress.step("reading the model");
         let model = ChurnModel::load(&options.model)?;
@@ -48,6 +52,12 @@ fn main() -> ExitCode {
         table::write(&scores.to_frame()?, &options.out)?;
         drop(progress);
         cli::say_report(&history);
+        let silent = as_of.days_since(history.last_order());
+        if silent > QUIET_DAYS {
+            eprintln!(
+                "note: the last order is {silent} days before {as_of}; scores take it that nobody bought since"
+            );
+        }
         eprintln!("{scores}");
         eprintln!("written to {}", options.out.display());
         Ok(())

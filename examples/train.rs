@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::ChurnModel;
 use winback::snapshot::HorizonAdvice;
+use winback::{ChurnModel, table};
 
 use cli::{Progress, ReadingOptions, TRAINING_CUTOFFS, TrainingOptions};
 
@@ -31,6 +31,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
+        table::check_place(&options.model_out)?;
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read(&options.reading)?;

@@ -34,7 +34,7 @@ pub enum Error {
         reason: String,
     },
     /// A file that cannot be written.
-    #[error("{}: cannot be written: {reason}; an older file of that name is unchanged", path.display())]
+    #[error("{}: cannot be written: {reason}; an older file of that name, if there is one, is unchanged", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -175,7 +175,7 @@ pub enum Error {
     },
     /// A split that leaves one side empty.
     #[error(
-        "splitting at {test_cutoff} leaves no {side} cutoff: there are snapshots from {first} to {last} and labels take {label_days} days; choose another test cutoff or add cutoffs"
+        "splitting at {test_cutoff} leaves no {side} cutoff: there are snapshots from {first} to {last} and labels take {label_days} days; choose another test cutoff, shorten the horizon, or bring a longer log"
     )]
     EmptySplit {
         /// The first cutoff of the test side.
@@ -226,19 +226,15 @@ pub enum Error {
         observed_until: Day,
     },
     /// A day on which nobody had bought yet.
-    #[error(
-        "no customer had bought by {as_of}: the first purchase is on {first_purchase}; choose a later day"
-    )]
+    #[error("no customer had bought by {as_of}: {first_purchase}; choose a later day")]
     BeforeFirstPurchase {
         /// The day asked for.
         as_of: Day,
-        /// The first purchase of the log.
+        /// The first purchase of the log, in words.
         first_purchase: String,
     },
     /// A history read under another policy than the model was trained on.
-    #[error(
-        "the model was trained with {trained}, but this history was read with {found}; read it the same way"
-    )]
+    #[error("the model was trained on orders {trained}, but these were read {found}; read them the same way")]
     PolicyMismatch {
         /// How the training log was read.
         trained: String,

@@ -108,6 +108,7 @@ pub struct History {
     segment_values: Vec<Vec<String>>,
     observed_from: Day,
     observed_until: Day,
+    last_order: Day,
     report: InputReport,
     fingerprint: String,
 }
@@ -162,6 +163,12 @@ impl History {
     #[must_use]
     pub fn observed_until(&self) -> Day {
         self.observed_until
+    }
+
+    /// The day of the last order.
+    #[must_use]
+    pub fn last_order(&self) -> Day {
+        self.last_order
     }
 
     /// The values of a segment column, in order of text; `None` where the log was read without it.
@@ -254,9 +261,10 @@ impl History {
             segment_values: rows.segments.into_iter().map(|segment| segment.values).collect(),
             observed_from: Day::from_days_since_epoch(first),
             observed_until,
+            last_order: last,
             report: InputReport::default(),
         };
-        history.note(&mut report.notices);
+        history.note(report.rows_kept, &mut report.notices);
         history.report = report;
         history.fingerprint = history.compute_fingerprint();
         Ok(history)
@@ -274,7 +282,14 @@ impl History {
                 (0..run.segments.len()).flat_map(|column| run.segment(column)).map(|&code| u64::from(code));
             hash(id, &mut days.chain(amounts.map(|amount| amount.to_bits())).chain(segments))
         });
-        let mut values = self.segment_values.iter().flatten().flat_map(|value| value.bytes()).map(u64::from);
+        // Lengths keep the values `1` and `12` apart from `11` and `2`.
+        let words = |value: &String| {
+            std::iter::once(value.len() as u64).chain(value.bytes().map(u64::from)).collect::<Vec<_>>()
+        };
+        let mut values = self
+            .segment_values
+            .iter()
+            .flat_map(|values| std::iter::once(values.len() as u64).chain(values.iter().flat_map(words)));
         let start = hash(0, &mut values);
         let customers: Vec<u64> = customers.collect();
         format!("{:016x}", hash(start, &mut customers.into_iter()))

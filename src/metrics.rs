@@ -39,16 +39,15 @@ pub fn roc_auc(scores: &[f64], labels: &[bool]) -> Option<f64> {
     Some(1.0 - (doubled_ranks - doubled_least) as f64 / doubled_pairs)
 }
 
-/// Mean negative log-likelihood of the labels, probabilities kept within 1e-15 of 0 and 1. NaN for no
-/// rows.
+/// Mean negative log-likelihood of the labels, probabilities kept 2⁻⁵² away from 0 and 1, as
+/// scikit-learn does. NaN for no rows.
 #[must_use]
 pub fn log_loss(probabilities: &[f64], labels: &[bool]) -> f64 {
-    const LEAST: f64 = 1e-15;
-    let sum: f64 = probabilities
-        .iter()
-        .zip(labels)
-        .map(|(&p, &label)| -(if label { p } else { 1.0 - p }).clamp(LEAST, 1.0).ln())
-        .sum();
+    let loss = |(p, &label): (&f64, &bool)| {
+        let p = p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+        -(if label { p } else { 1.0 - p }).ln()
+    };
+    let sum: f64 = probabilities.iter().zip(labels).map(loss).sum();
     sum / labels.len() as f64
 }
 

@@ -1,7 +1,7 @@
 //! What is each customer's risk, and which facts drive it?
 //!
 //! Hot path 3. One pass over blocks of customers: transform, weigh, add up per idea, and turn into a
-//! probability. The scaler is folded into the coefficients.
+//! probability.
 
 mod words;
 
@@ -61,7 +61,7 @@ impl ChurnModel {
     /// nobody had bought.
     pub fn score(&self, history: &History, as_of: Day) -> Result<Scores> {
         self.check_policy(history)?;
-        let panel = panel_at(history, &self.features, as_of)?;
+        let panel = panel_at(history, &self.features_in(history), as_of)?;
         let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) };
         let recent_spend = match history.reading().columns().has_amount() {
             true => panel_at(history, &[spend], as_of)?.columns.swap_remove(0),
@@ -153,11 +153,11 @@ impl ChurnModel {
     }
 }
 
-/// The model as weights on transformed features.
+/// The model, ready to score rows.
 struct Scorer<'a> {
-    intercept: f64,
-    /// Term, and its weight: coefficient over standard deviation.
-    terms: Vec<(&'a Term, f64)>,
+    /// Intercept, then one coefficient per term.
+    beta: &'a [f64],
+    terms: &'a [Term],
     transforms: Vec<Transform>,
     ideas: &'a IdeaWeights,
     words: Words<'a>,
@@ -166,13 +166,8 @@ struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     fn new(model: &'a ChurnModel) -> Self {
         Scorer {
-            intercept: model.beta[0],
-            terms: model
-                .terms
-                .iter()
-                .zip(&model.beta[1..])
-                .map(|(term, beta)| (term, beta / term.sd))
-                .collect(),
+            beta: &model.beta,
+            terms: &model.terms,
             transforms: model.features.iter().map(Feature::transform).collect(),
             ideas: &model.idea_weights,
             words: Words::new(&model.features),
@@ -186,20 +181,15 @@ impl<'a> Scorer<'a> {
             .enumerate()
             .map(|(feature, transform)| transform.apply(value(feature)))
             .collect();
-        let centred: Vec<f64> =
-            self.terms.iter().map(|(term, _)| term.centred(&|feature| transformed[feature])).collect();
-        let log_odds = self
-            .terms
-            .iter()
-            .zip(&centred)
-            .fold(self.intercept, |sum, ((_, weight), centred)| sum + weight * centred);
-        (sigmoid(log_odds), self.drivers(&centred, value))
+        let row: Vec<f64> =
+            self.terms.iter().map(|term| term.standardised(&|feature| transformed[feature])).collect();
+        // The order of the sum is the fit's, so that both come to the same bits.
+        let log_odds = row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
+        (sigmoid(log_odds), self.drivers(&row, value))
     }
 
-    fn drivers(&self, centred: &[f64], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
-        let standardised: Vec<f64> =
-            self.terms.iter().zip(centred).map(|((term, _), centred)| centred / term.sd).collect();
-        let mut ideas = self.ideas.log_odds(&standardised);
+    fn drivers(&self, row: &[f64], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
+        let mut ideas = self.ideas.log_odds(row);
         ideas.retain(|(_, log_odds)| *log_odds != 0.0);
         // A stable sort: ties stay in the order of the ideas.
         ideas.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));

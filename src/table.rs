@@ -54,17 +54,57 @@ pub(crate) fn dates(name: &str, days: impl IntoIterator<Item = crate::day::Day>)
 /// [`Error::Unwritable`] where the file cannot be written, in which case an older one is unchanged.
 pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some(ending) if ending.eq_ignore_ascii_case("csv") => {
-            write_whole(path, |file| write_csv(frame, file))
-        }
-        Some(ending) if ending.eq_ignore_ascii_case("parquet") => write_whole(path, |file| {
+    match Format::of(path)? {
+        Format::Csv => write_whole(path, |file| write_csv(frame, file)),
+        Format::Parquet => write_whole(path, |file| {
             let mut frame = frame.clone();
             guarded("writing Parquet", || ParquetWriter::new(file).finish(&mut frame))
                 .map(drop)
                 .map_err(|error| error.to_string())
         }),
-        _ => Err(Error::parameter("output file", path.display(), "a name that ends in .csv or .parquet")),
+    }
+}
+
+/// Whether a table could be written there, as far as can be told before there is one: the ending of
+/// the name, and a folder to put it in.
+///
+/// # Errors
+/// As [`write`].
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    Format::of(path.as_ref())?;
+    check_place(path)
+}
+
+/// Whether there is a folder for the file, and no folder in its place.
+///
+/// # Errors
+/// [`Error::Unwritable`].
+pub fn check_place(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let unwritable = |reason: &str| Error::Unwritable { path: path.to_owned(), reason: reason.to_owned() };
+    if path.is_dir() {
+        return Err(unwritable("it is a folder"));
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(unwritable("its folder does not exist"))
+        }
+        _ => Ok(()),
+    }
+}
+
+enum Format {
+    Csv,
+    Parquet,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some(ending) if ending.eq_ignore_ascii_case("csv") => Ok(Format::Csv),
+            Some(ending) if ending.eq_ignore_ascii_case("parquet") => Ok(Format::Parquet),
+            _ => Err(Error::parameter("output file", path.display(), "a name that ends in .csv or .parquet")),
+        }
     }
 }
 
@@ -85,9 +125,7 @@ pub(crate) fn write_whole(
     fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), String>,
 ) -> Result<()> {
     let unwritable = |reason: String| Error::Unwritable { path: path.to_owned(), reason };
-    if path.is_dir() {
-        return Err(unwritable("it is a folder".to_owned()));
-    }
+    check_place(path)?;
     let temporary = temporary_neighbour(path);
     let written = File::create(&temporary).map_err(|error| error.to_string()).and_then(|file| {
         let mut writer = BufWriter::new(file);

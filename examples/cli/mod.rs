@@ -100,8 +100,9 @@ impl ReadingOptions {
         });
         let may_lack_amount = base.is_none() && self.amount_col.is_none();
         match self.read_with(base, amount, &declare) {
+            // No amounts then; should another column be missing too, that is said now.
             Err(winback::Error::MissingColumns { missing, .. })
-                if may_lack_amount && missing == [DEFAULT_AMOUNT] =>
+                if may_lack_amount && missing.iter().any(|name| name == DEFAULT_AMOUNT) =>
             {
                 self.read_with(base, None, &declare)
             }
@@ -270,6 +271,11 @@ pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
+            if let Some(winback::Error::MissingColumns { .. }) = error.downcast_ref() {
+                eprintln!(
+                    "name columns with --customer-col, --date-col, --amount-col, --discount-col, --segment-col"
+                );
+            }
             match error.downcast_ref() {
                 Some(winback::Error::Parameter { .. }) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,

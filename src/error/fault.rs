@@ -8,6 +8,8 @@ use crate::day::Day;
 
 /// How many rows of each fault are shown.
 pub(crate) const EXAMPLES_PER_FAULT: usize = 5;
+/// One duplicate in so many rows is more than chance.
+const MANY_DUPLICATES: u64 = 4;
 /// How many characters of a faulty value are shown.
 const VALUE_CHARACTERS: usize = 60;
 
@@ -42,7 +44,7 @@ pub enum FaultKind {
     AmountOutOfRange,
     /// The amount is negative and refunds are rejected.
     RejectedRefund,
-    /// The discount is no finite number.
+    /// The discount is no number, not finite, or above 1e100 in size.
     InvalidDiscount,
 }
 
@@ -64,7 +66,7 @@ impl FaultKind {
             FaultKind::NonFiniteAmount => "amount is NaN or infinite",
             FaultKind::AmountOutOfRange => "amount is larger than 1e100",
             FaultKind::RejectedRefund => "amount is negative and refunds are rejected",
-            FaultKind::InvalidDiscount => "discount is not a finite number",
+            FaultKind::InvalidDiscount => "discount is not a number or is larger than 1e100",
         }
     }
 
@@ -84,7 +86,7 @@ impl FaultKind {
             FaultKind::DateOutOfRange => "correct the date, or drop invalid rows",
             FaultKind::MissingAmount => "fill the amount in (0 for a free order), or drop invalid rows",
             FaultKind::UnparseableAmount => {
-                "write plain numbers such as 1234.56, or say that the decimal sign is a comma"
+                "write plain numbers such as 1234.56 without thousands signs, and say whether the decimal sign is a comma"
             }
             FaultKind::NonFiniteAmount | FaultKind::AmountOutOfRange => {
                 "correct the amount, or drop invalid rows"
@@ -150,6 +152,8 @@ pub enum Notice {
     DuplicateRows {
         /// Rows beyond the first of each kind.
         rows: u64,
+        /// Rows kept in all.
+        of: u64,
     },
     /// Rows whose amount is 0.
     ZeroAmounts {
@@ -217,12 +221,16 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::NoAmounts => write!(f, "no amount column: features about money are left out"),
-            Notice::DuplicateRows { rows } => {
+            Notice::DuplicateRows { rows, of } => {
                 write!(
                     f,
                     "{rows} {} in customer, day, amount and every other column read; kept",
                     plural(*rows, "row equals an earlier one", "rows equal an earlier one")
-                )
+                )?;
+                match rows.saturating_mul(MANY_DUPLICATES) >= *of {
+                    true => write!(f, ", but so many suggest that a file was read twice"),
+                    false => Ok(()),
+                }
             }
             Notice::ZeroAmounts { rows } => {
                 write!(f, "{rows} {} an amount of 0; kept as free", plural(*rows, "row has", "rows have"))

@@ -72,6 +72,13 @@ pub enum Feature {
         /// The horizon, days.
         horizon_days: i32,
     },
+    /// The same loss rate over customers of all values: what [`Feature::PeerLoss`] is compared with.
+    OverallLoss {
+        /// A segment column whose home values are known.
+        column: String,
+        /// The horizon, days.
+        horizon_days: i32,
+    },
     /// A feature of the caller's own.
     Custom(CustomFeature),
 }
@@ -159,6 +166,9 @@ impl Feature {
             Feature::PeerLoss { column, horizon_days } => {
                 format!("peer_loss_fraction_{column}_{horizon_days}_days")
             }
+            Feature::OverallLoss { column, horizon_days } => {
+                format!("overall_loss_fraction_{column}_{horizon_days}_days")
+            }
             Feature::Custom(custom) => custom.name().to_owned(),
         }
     }
@@ -200,6 +210,10 @@ impl Feature {
                     2 * i64::from(*horizon_days)
                 ),
             ),
+            Feature::OverallLoss { horizon_days, .. } => (
+                "fraction",
+                format!("the peer loss fraction over {horizon_days} days of customers of every home value"),
+            ),
             Feature::Custom(custom) => (custom.unit(), "the caller's own".to_owned()),
         };
         Description { unit: unit.to_owned(), formula }
@@ -226,7 +240,7 @@ impl Feature {
             | Feature::SpendIn { .. }
             | Feature::DiscountFraction => Idea::Money,
             Feature::RefundFraction => Idea::Refunds,
-            Feature::PeerLoss { .. } => Idea::Peers,
+            Feature::PeerLoss { .. } | Feature::OverallLoss { .. } => Idea::Peers,
             Feature::Custom(_) => Idea::Own,
         }
     }
@@ -240,7 +254,8 @@ impl Feature {
             | Feature::DiscountFraction
             | Feature::IsSinglePurchase
             | Feature::IsSilentBeyondLongest
-            | Feature::PeerLoss { .. } => Transform::Identity,
+            | Feature::PeerLoss { .. }
+            | Feature::OverallLoss { .. } => Transform::Identity,
             Feature::Custom(custom) => custom.transform(),
             _ => Transform::Log1p,
         }
@@ -250,6 +265,19 @@ impl Feature {
     pub(crate) fn null_is_told_by(&self) -> Option<Feature> {
         matches!(self, Feature::IntervalMax | Feature::IntervalLast | Feature::IsSilentBeyondLongest)
             .then_some(Feature::IsSinglePurchase)
+    }
+
+    /// The same feature of a segment column by another name.
+    pub(crate) fn with_column_named(&self, named: &dyn Fn(&str) -> String) -> Feature {
+        match self {
+            Feature::PeerLoss { column, horizon_days } => {
+                Feature::PeerLoss { column: named(column), horizon_days: *horizon_days }
+            }
+            Feature::OverallLoss { column, horizon_days } => {
+                Feature::OverallLoss { column: named(column), horizon_days: *horizon_days }
+            }
+            other => other.clone(),
+        }
     }
 
     /// The column it needs beyond customer and date, if this log was read without it.
@@ -264,7 +292,7 @@ impl Feature {
                 }
                 columns.amount.is_none()
             }
-            Feature::PeerLoss { column, .. } => {
+            Feature::PeerLoss { column, .. } | Feature::OverallLoss { column, .. } => {
                 let known = columns.segments.iter().any(|name| name == column);
                 return (!known).then(|| format!("the segment column `{column}`"));
             }
@@ -280,6 +308,7 @@ impl Feature {
             | Feature::OverdueRatio { horizon_days: days }
             | Feature::PurchaseRate { horizon_days: days }
             | Feature::PeerLoss { horizon_days: days, .. }
+            | Feature::OverallLoss { horizon_days: days, .. }
             | Feature::PurchasesIn { days }
             | Feature::SpendIn { days } => Some(*days),
             _ => None,
@@ -309,11 +338,12 @@ impl Feature {
             Feature::SpendIn { days } => fill(&|s| money::spend_last(s, *days)),
             Feature::DiscountFraction => fill(&money::discount_fraction),
             Feature::RefundFraction => fill(&refunds::refund_fraction),
-            Feature::PeerLoss { column, horizon_days } => {
+            Feature::PeerLoss { column, horizon_days } | Feature::OverallLoss { column, horizon_days } => {
+                let own_value = matches!(self, Feature::PeerLoss { .. });
                 let table = history
                     .segment_index(column)
                     .and_then(|column| peers.iter().find(|table| table.is_of(column, *horizon_days)));
-                fill(&|state| table.map_or(f64::NAN, |table| table.loss_fraction(state)));
+                fill(&|state| table.map_or(f64::NAN, |table| table.loss_fraction(state, own_value)));
             }
             Feature::Custom(custom) => {
                 fill(&|state| custom.compute(&state.view));

@@ -116,8 +116,9 @@ impl PeerTable {
         self.column == column && self.horizon_days == horizon_days
     }
 
-    /// The loss rate among the peers of a customer; null where there is no home value or no peer.
-    pub(super) fn loss_fraction(&self, state: &State) -> f64 {
+    /// The loss rate among the peers of a customer, or among all customers; null where there is no home
+    /// value or nobody to count.
+    pub(super) fn loss_fraction(&self, state: &State, of_own_value: bool) -> f64 {
         let Some(home) = home_value(state.view.run(), self.column) else { return f64::NAN };
         let fold = usize::from(self.folds[state.rank as usize]);
         let cutoff = state.cutoff_index as usize;
@@ -132,6 +133,9 @@ impl PeerTable {
         }
         let peers = out_of_fold(&self.counts[cutoff][home as usize]);
         let overall_fraction = f64::from(overall.lost) / f64::from(overall.bought);
+        if !of_own_value {
+            return overall_fraction;
+        }
         (f64::from(peers.lost) + PRIOR_PEERS * overall_fraction) / (f64::from(peers.bought) + PRIOR_PEERS)
     }
 }

@@ -63,9 +63,11 @@ impl FeatureSet {
         ]);
         let optional = vec![true; features.len()];
         let set = FeatureSet { features, optional };
-        segment_columns
-            .iter()
-            .fold(set, |set, &column| set.with(Feature::PeerLoss { column: column.to_owned(), horizon_days }))
+        segment_columns.iter().fold(set, |set, &column| {
+            let column = column.to_owned();
+            set.with(Feature::PeerLoss { column: column.clone(), horizon_days })
+                .with(Feature::OverallLoss { column, horizon_days })
+        })
     }
 
     /// No features at all; add some with [`with`](Self::with).

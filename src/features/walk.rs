@@ -108,7 +108,11 @@ fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<
     let mut tables: Vec<PeerTable> = Vec::new();
     let mut of_customers = None;
     for feature in features {
-        let Feature::PeerLoss { column, horizon_days } = feature else { continue };
+        let (Feature::PeerLoss { column, horizon_days } | Feature::OverallLoss { column, horizon_days }) =
+            feature
+        else {
+            continue;
+        };
         let Some(column) = history.segment_index(column) else { continue };
         if !tables.iter().any(|table| table.is_of(column, *horizon_days)) {
             let folds = of_customers.get_or_insert_with(|| folds(history));
@@ -161,8 +165,10 @@ pub(crate) fn panel_at(history: &History, features: &[Feature], cutoff: Day) -> 
         let first = (0..history.customers()).filter_map(|rank| history.run(rank).days.first().copied()).min();
         return Err(Error::BeforeFirstPurchase {
             as_of: cutoff,
-            first_purchase: first
-                .map_or_else(|| "never".to_owned(), |day| Day::from_days_since_epoch(day).to_string()),
+            first_purchase: match first {
+                Some(day) => format!("the first purchase is on {}", Day::from_days_since_epoch(day)),
+                None => "the log holds no purchase at all".to_owned(),
+            },
         });
     }
     Ok(panel)

@@ -213,9 +213,10 @@ fn join_ids(left: RowIds, right: RowIds) -> Result<RowIds> {
             join_text_ids(left, RowIds::Text(right))?
         }
         (left, right) => {
+            let dtype = if left.dtype() == right.dtype() { left.dtype() } else { DataType::Int128 };
             let mut values = wide_ids(left);
             values.extend(wide_ids(right));
-            RowIds::Wide { values, dtype: DataType::Int128 }
+            RowIds::Wide { values, dtype }
         }
     })
 }
@@ -223,7 +224,7 @@ fn join_ids(left: RowIds, right: RowIds) -> Result<RowIds> {
 fn join_text_ids(mut left: StringChunked, right: RowIds) -> Result<RowIds> {
     let right = text_ids(right);
     guarded("joining customer ids", || left.append(&right))?;
-    Ok(RowIds::Text(left.rechunk().into_owned()))
+    Ok(RowIds::Text(left))
 }
 
 fn text_ids(ids: RowIds) -> StringChunked {

@@ -41,6 +41,16 @@ pub(crate) enum RowIds {
     Text(StringChunked),
 }
 
+impl RowIds {
+    /// The type the ids came in.
+    pub(super) fn dtype(&self) -> DataType {
+        match self {
+            RowIds::Int { dtype, .. } | RowIds::Wide { dtype, .. } => dtype.clone(),
+            RowIds::Text(_) => DataType::String,
+        }
+    }
+}
+
 /// Collects faults: which rows of this source are bad, and the first examples of each kind.
 pub(super) struct Faults<'a> {
     pub(super) source: &'a Source,
@@ -304,15 +314,20 @@ fn convert_discounts(
     params: &HistoryParams,
     faults: &mut Faults,
 ) -> Result<Vec<f64>> {
-    let mut missing = Vec::new();
+    let (mut missing, mut invalid) = (Vec::new(), Vec::new());
     let mut discounts = numbers(series, params.decimal_comma, |row, value| match value {
-        Some(value) => faults.add(FaultKind::InvalidDiscount, column, row, || shown(value)),
+        Some(value) => invalid.push((row, shown(value))),
         None => missing.push(row),
     })?;
     for (row, &discount) in discounts.iter().enumerate() {
         if !discount.is_finite() || discount.abs() > LARGEST_AMOUNT {
-            faults.add(FaultKind::InvalidDiscount, column, row, || format!("`{discount}`"));
+            invalid.push((row, format!("`{discount:e}`")));
         }
+    }
+    // What is no number is found before what is not finite; the examples are the first rows of both.
+    invalid.sort_by_key(|&(row, _)| row);
+    for (row, value) in invalid {
+        faults.add(FaultKind::InvalidDiscount, column, row, || value);
     }
     // NaN marks a missing discount until the rows kept are known and can be counted.
     missing.into_iter().for_each(|row| discounts[row] = f64::NAN);

@@ -20,16 +20,21 @@ impl<'a> DateText<'a> {
     pub(crate) fn new(format: Option<&'a str>) -> Result<Self> {
         let Some(format) = format else { return Ok(DateText::Iso) };
         let items: Vec<Item> = StrftimeItems::new(format).collect();
-        if items.contains(&Item::Error)
-            || !items.iter().any(|item| !matches!(item, Item::Literal(_) | Item::Space(_)))
-        {
+        let date_text = DateText::Format(items.clone());
+        // A format that cannot read back a date it wrote would fault every row.
+        let sample = DateTime::from_timestamp(1_000_000_000, 0).filter(|_| !items.contains(&Item::Error));
+        let reads_back = sample.is_some_and(|sample| {
+            let written = sample.format_with_items(items.iter()).to_string();
+            date_text.day(&written) == Some(Day::from_naive(sample.date_naive()))
+        });
+        if !reads_back {
             return Err(Error::parameter(
                 "date format",
                 format!("`{format}`"),
-                "strftime codes such as %d.%m.%Y",
+                "strftime codes for a day, month and year, such as %d.%m.%Y",
             ));
         }
-        Ok(DateText::Format(items))
+        Ok(date_text)
     }
 
     /// The date that the text shows; an offset does not move it.
@@ -68,7 +73,9 @@ fn is_time_of_day(text: &str) -> bool {
     let mut rest = rest;
     for limit in [59, 60] {
         let Some(after) = rest.strip_prefix(':') else { break };
-        match after.get(..2).and_then(|two| two.parse::<u32>().ok()) {
+        // `parse` alone would take the `+5` of `10:+5`.
+        let digits = after.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_digit()));
+        match digits.and_then(|two| two.parse::<u32>().ok()) {
             Some(value) if value <= limit => rest = &after[2..],
             _ => return false,
         }
@@ -154,6 +161,7 @@ mod tests {
         for text in [
             "2011-12-31x",
             "2011-12-31 25:00",
+            "2011-12-31 10:+5",
             "2011-12-31T",
             "31.12.2011",
             "2011-12-31 10:00 nonsense",
@@ -172,6 +180,7 @@ mod tests {
         check(Some("%d.%m.%Y"), "12/31/2011", None);
         assert!(DateText::new(Some("%Q")).is_err());
         assert!(DateText::new(Some("day")).is_err());
+        assert!(DateText::new(Some("%m/%Y")).is_err());
     }
 
     #[test]

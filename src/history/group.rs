@@ -220,7 +220,7 @@ impl Partition {
         let is_purchase = refunded == 0.0 || net > NET_PURCHASE_FRACTION * (gross + refunded);
         if !is_purchase {
             self.refund_days.push(day[0].day);
-            self.refund_amounts.push(f64::max(-net, 0.0));
+            self.refund_amounts.push(if net < 0.0 { -net } else { 0.0 });
             return;
         }
         self.days.push(day[0].day);

@@ -13,11 +13,11 @@ const HOLE_TIMES_MEDIAN: i32 = 5;
 
 impl History {
     /// Adds what only the grouped log shows.
-    pub(super) fn note(&self, notices: &mut Vec<Notice>) {
+    pub(super) fn note(&self, rows_kept: u64, notices: &mut Vec<Notice>) {
         let sum = |count: fn(&Partition) -> u64| self.partitions.iter().map(count).sum::<u64>();
         let rows = sum(|partition| partition.duplicate_rows);
         if rows > 0 {
-            notices.push(Notice::DuplicateRows { rows });
+            notices.push(Notice::DuplicateRows { rows, of: rows_kept });
         }
         let orders = sum(|partition| partition.merged_orders);
         if orders > 0 {
@@ -38,9 +38,10 @@ impl History {
     }
 
     fn longest_hole(&self) -> Option<Notice> {
-        let span = self.observed_until.days_since(self.observed_from).max(0) as usize + 1;
-        let mut sold = vec![false; span];
+        // Up to the last purchase, not to `observed_until`, which may lie any number of years later.
+        let last = self.partitions.iter().flat_map(|partition| &partition.days).max()?;
         let from = self.observed_from.days_since_epoch();
+        let mut sold = vec![false; (last - from) as usize + 1];
         for partition in &self.partitions {
             partition.days.iter().for_each(|day| sold[(day - from) as usize] = true);
         }

@@ -149,9 +149,9 @@ impl HistoryParams {
             Some(_) => format!("with {name}"),
             None => format!("without {name}"),
         };
-        let segments = match segments.as_slice() {
-            [] => "no segments".to_owned(),
-            names => format!("segments {}", names.join(", ")),
+        let segments = match segments.len() {
+            1 => "1 segment column".to_owned(),
+            several => format!("{several} segment columns"),
         };
         // Without amounts there are no refunds to treat.
         let refunds = amount.as_ref().map_or("no refunds", |_| self.refunds.describe());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -35,7 +36,7 @@ impl Source {
         let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         require("query", columns, &found, "")?;
         check_types("query", columns, &schema)?;
-        let selected: Vec<Expr> = columns.names().into_iter().map(col).collect();
+        let selected: Vec<Expr> = columns.names().into_iter().map(|name| Expr::Column(name.into())).collect();
         let frame = guarded("running the query", || frame.select(selected).collect())?;
         Ok(Source { name: String::new(), frame, broken: BTreeMap::new() })
     }
@@ -88,6 +89,7 @@ impl Source {
         let mut broken = BTreeMap::new();
         let mut record = csv::ByteRecord::new();
         let mut row = 0;
+        let mut last = None;
         while reader.read_byte_record(&mut record).map_err(|error| Error::unreadable(path, error))? {
             let fields = take_fields(&record, &positions, found.len());
             match fields {
@@ -101,7 +103,20 @@ impl Source {
                     broken.insert(row, fault);
                 }
             }
+            // Only a field that goes on to the next line can have swallowed one.
+            let has_lines = |field: &[u8]| field.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+            let ends_in_lines = record.iter().next_back().is_some_and(has_lines);
+            last = record.position().map(csv::Position::byte).filter(|_| ends_in_lines);
             row += 1;
+        }
+        if let Some(start) = last
+            && ends_within_quotes(path, start, params.separator)
+                .map_err(|error| Error::unreadable(path, error))?
+        {
+            let reason = format!(
+                "the quote that opens in row {row} is never closed; close it, or double it inside a quoted field"
+            );
+            return Err(Error::unreadable(path, reason));
         }
         let frame = crate::table::frame(
             builders.into_iter().map(|builder| builder.finish().into_column()).collect(),
@@ -128,6 +143,26 @@ fn take_fields<'a>(
                 .map_err(|_| (FaultKind::NotUtf8, shown(&String::from_utf8_lossy(&record[position]))))
         })
         .collect()
+}
+
+/// Whether the file's last record, which starts at that byte, ends within quotes: then a line put
+/// after it does not become a record of its own.
+fn ends_within_quotes(path: &Path, start: u64, separator: u8) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    // What is no file, such as a pipe, can be read only once.
+    if !file.metadata()?.is_file() {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    tail.extend(b"\nx");
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(tail.as_slice());
+    Ok(reader.byte_records().count() < 2)
 }
 
 fn check_types(origin: &str, columns: &Columns, schema: &Schema) -> Result<()> {

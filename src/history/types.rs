@@ -28,7 +28,10 @@ impl Role {
                 DataType::Datetime(_, zone) => Zone::parse(zone.as_ref().map(|zone| zone.as_str())).is_some(),
                 _ => false,
             },
-            Role::Money => dtype.is_integer() || dtype.is_float() || dtype.is_decimal(),
+            // Half floats cannot hold cents.
+            Role::Money => {
+                dtype.is_integer() || (dtype.is_float() && *dtype != DataType::Float16) || dtype.is_decimal()
+            }
             Role::Segment => dtype.is_integer() || *dtype == DataType::Boolean,
         }
     }
@@ -37,7 +40,7 @@ impl Role {
         match self {
             Role::Customer => "text or integers",
             Role::Date => "a date, a datetime in a known time zone, or text",
-            Role::Money => "integers, floats, decimals or text",
+            Role::Money => "integers, floats of 32 or 64 bits, decimals or text",
             Role::Segment => "text, integers or booleans",
         }
     }

@@ -149,16 +149,18 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The strength with the least log-loss on later cutoffs than it was fitted on.
+/// The strength that does best on later cutoffs than it was fitted on.
 ///
 /// For each of the latest cutoffs that has labels ended before it, every strength is fitted on those
-/// and scored there. What is standardised is learned there too. Ties go to the stronger.
+/// and scored there. What is standardised is learned there too. A strength other than
+/// [`DEFAULT_STRENGTH`] is taken only where it is better than that by more than the standard error of
+/// the difference: below it, differences are the noise of one log.
 fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthTried>)> {
     let snapshots = panel.snapshots;
     let rows = sample(snapshots, rows, STRENGTH_ROWS);
     let cutoffs = snapshots.cutoffs();
     let cutoff_of = |row: u32| snapshots.positions()[row as usize] as usize;
-    let mut losses = vec![(0.0, 0_usize); STRENGTHS.len()];
+    let mut losses: Vec<Vec<f64>> = vec![Vec::new(); STRENGTHS.len()];
     for (position, &test_cutoff) in cutoffs.iter().enumerate().rev().take(MOST_FOLDS) {
         let trained = |cutoff: usize| cutoffs[cutoff].plus_days(snapshots.label().days()) <= test_cutoff;
         let training: Vec<u32> = rows.iter().copied().filter(|&row| trained(cutoff_of(row))).collect();
@@ -171,24 +173,39 @@ fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthT
         let (design, test_design) = (panel.design(&terms, &training), panel.design(&terms, &test));
         let test_labels = panel.labels(&test);
         let mut start: Option<Vec<f64>> = None;
-        for (&strength, (loss, tested)) in STRENGTHS.iter().zip(&mut losses).rev() {
+        for (&strength, losses) in STRENGTHS.iter().zip(&mut losses).rev() {
             let fit = logistic::fit(&design, &labels, strength, start.as_deref())?;
-            *loss +=
-                metrics::log_loss(&probabilities(&test_design, &fit.beta), &test_labels) * test.len() as f64;
-            *tested += test.len();
+            let own = probabilities(&test_design, &fit.beta);
+            losses.extend(
+                own.chunks(1).zip(test_labels.chunks(1)).map(|(p, label)| metrics::log_loss(p, label)),
+            );
             start = Some(fit.beta);
         }
     }
-    if losses[0].1 == 0 {
+    if losses[0].is_empty() {
         return Ok((DEFAULT_STRENGTH, Vec::new()));
     }
     let tried: Vec<StrengthTried> = STRENGTHS
         .iter()
-        .zip(losses)
-        .map(|(&l2, (loss, tested))| StrengthTried { l2, log_loss: loss / tested as f64 })
+        .zip(&losses)
+        .map(|(&l2, losses)| StrengthTried { l2, log_loss: mean(losses) })
         .collect();
-    let best = tried.iter().rev().min_by(|a, b| a.log_loss.total_cmp(&b.log_loss));
-    Ok((best.map_or(DEFAULT_STRENGTH, |best| best.l2), tried))
+    let default = STRENGTHS.iter().position(|l2| *l2 == DEFAULT_STRENGTH).unwrap_or_default();
+    let best = (0..tried.len()).rev().min_by(|&a, &b| tried[a].log_loss.total_cmp(&tried[b].log_loss));
+    let chosen = best.filter(|&best| is_surely_better(&losses[best], &losses[default])).unwrap_or(default);
+    Ok((STRENGTHS[chosen], tried))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Whether the mean difference exceeds its standard error.
+fn is_surely_better(losses: &[f64], others: &[f64]) -> bool {
+    let gains: Vec<f64> = others.iter().zip(losses).map(|(other, own)| other - own).collect();
+    let gain = mean(&gains);
+    let variance = gains.iter().map(|g| (g - gain) * (g - gain)).sum::<f64>() / gains.len() as f64;
+    gain > (variance / gains.len() as f64).sqrt()
 }
 
 fn all_rows(snapshots: &Snapshots) -> Vec<u32> {

@@ -23,6 +23,8 @@ pub(crate) enum TermKind {
     Missing(usize),
     /// The product of two transformed features; a square where they are the same.
     Product(usize, usize),
+    /// The first transformed feature minus the second.
+    Excess(usize, usize),
 }
 
 /// A column of the model: what it is made of, and its mean and standard deviation in training.
@@ -41,6 +43,7 @@ impl TermKind {
             TermKind::Value(feature) => features(feature),
             TermKind::Missing(feature) => f64::from(features(feature).is_nan()),
             TermKind::Product(a, b) => features(a) * features(b),
+            TermKind::Excess(a, b) => features(a) - features(b),
         }
     }
 
@@ -51,6 +54,7 @@ impl TermKind {
             TermKind::Missing(feature) => format!("{} is missing", name(feature)),
             TermKind::Product(a, b) if a == b => format!("{} squared", name(a)),
             TermKind::Product(a, b) => format!("{} x {}", name(a), name(b)),
+            TermKind::Excess(a, b) => format!("{} - {}", name(a), name(b)),
         }
     }
 
@@ -64,31 +68,33 @@ impl TermKind {
     pub(crate) fn features(self) -> [usize; 2] {
         match self {
             TermKind::Value(feature) | TermKind::Missing(feature) => [feature; 2],
-            TermKind::Product(a, b) => [a, b],
+            TermKind::Product(a, b) | TermKind::Excess(a, b) => [a, b],
         }
     }
 }
 
 impl Term {
-    /// The distance from the training mean; 0 where undefined.
-    pub(crate) fn centred(&self, features: &impl Fn(usize) -> f64) -> f64 {
-        let raw = self.kind.raw(features);
-        if raw.is_nan() { 0.0 } else { raw - self.mean }
-    }
-
     /// The standardised value; 0 where undefined.
-    fn standardised(&self, features: &impl Fn(usize) -> f64) -> f64 {
-        self.centred(features) / self.sd
+    pub(crate) fn standardised(&self, features: &impl Fn(usize) -> f64) -> f64 {
+        let raw = self.kind.raw(features);
+        if raw.is_nan() { 0.0 } else { (raw - self.mean) / self.sd }
     }
 }
 
 /// The columns worth trying for these features: every feature, its presence where nothing else tells,
 /// and products of how recent, how old, how many and how overdue.
 pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<TermKind> {
-    let mut kinds: Vec<TermKind> = (0..features.len()).map(TermKind::Value).collect();
+    let mut kinds: Vec<TermKind> = features
+        .iter()
+        .enumerate()
+        .filter_map(|(position, feature)| value(position, feature, features))
+        .collect();
     for (position, feature) in features.iter().enumerate() {
         let told = feature.null_is_told_by().is_some_and(|other| features.contains(&other));
-        if !told && transformed[position].iter().any(|value| value.is_nan()) {
+        if !told
+            && !matches!(feature, Feature::OverallLoss { .. })
+            && transformed[position].iter().any(|value| value.is_nan())
+        {
             kinds.push(TermKind::Missing(position));
         }
     }
@@ -109,6 +115,21 @@ pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<
     ];
     kinds.extend(pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?))));
     kinds
+}
+
+/// How a feature enters by itself.
+fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<TermKind> {
+    match feature {
+        // The level of all losses is the season's, not the customer's: a model that read it would take
+        // December for a cure. Peers only count against it.
+        Feature::OverallLoss { .. } => None,
+        Feature::PeerLoss { column, horizon_days } => {
+            let overall = Feature::OverallLoss { column: column.clone(), horizon_days: *horizon_days };
+            let overall = features.iter().position(|other| *other == overall);
+            Some(overall.map_or(TermKind::Value(position), |overall| TermKind::Excess(position, overall)))
+        }
+        _ => Some(TermKind::Value(position)),
+    }
 }
 
 /// Learns means and standard deviations on these rows; returns the terms that vary and the names of

@@ -66,6 +66,7 @@ fn fact(feature: &Feature, value: f64, bought_once: bool) -> Option<String> {
         Feature::PeerLoss { column, .. } => {
             format!("{} of customers of the same {column} stopped buying", percent())
         }
+        Feature::OverallLoss { .. } => format!("{} of all", percent()),
         Feature::Custom(_) => format!("{} is {}", feature.name(), (value * 1e4).round() / 1e4),
         _ => return None,
     };

@@ -35,7 +35,7 @@ impl Cutoffs {
     /// Rolls back from the last day whose label window is observed, half a horizon at a time.
     ///
     /// The first cutoff lies no earlier than two horizons after the log's first day or, where that
-    /// leaves fewer than three cutoffs, half a horizon after it.
+    /// leaves fewer than three that can train a model tested at the last one, half a horizon after it.
     #[must_use]
     pub fn rolling() -> Rolling {
         Rolling::default()
@@ -110,6 +110,9 @@ impl Rolling {
         let last = self.last.unwrap_or(latest);
         if last > latest {
             return Err(label.not_observed(last, history.observed_until()));
+        }
+        if let Some(first) = self.first.filter(|first| *first > last) {
+            return Err(label.not_observed(first, history.observed_until()));
         }
         let back_to = |first: Day| -> Vec<Day> {
             let steps = i32::try_from(most).unwrap_or(i32::MAX);

@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 
-use super::{no_rows, pick};
+use super::pick;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, FeatureSet};
@@ -40,7 +40,7 @@ impl ForeignTable {
             return Err(mismatch(format!("columns missing: {}", missing.join(", "))));
         }
         if frame.height() == 0 {
-            return Err(no_rows(&[]));
+            return Err(mismatch("it has no rows"));
         }
         let keys = Keys::read(frame)?;
         let order = keys.order()?;

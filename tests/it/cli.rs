@@ -1,0 +1,174 @@
+//! The example binaries, as a data team runs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::logs::{SplitMix, bundled};
+
+const AS_OF: &str = "2011-09-30";
+
+/// An example binary; `None`, said aloud, where only this test was built.
+fn example(name: &str) -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is not built; `cargo test` builds it", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn run(binary: &Path, arguments: &[&str]) -> Output {
+    Command::new(binary).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn run_well(binary: &Path, arguments: &[&str]) -> Output {
+    let output = run(binary, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("winback-cli-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The bundled log's lines, header first, and the day each shows.
+fn lines() -> Vec<(String, String)> {
+    let text = fs::read_to_string(bundled()).unwrap();
+    text.lines()
+        .map(|line| {
+            let shown = line.split(',').nth(1).unwrap();
+            (line.to_owned(), shown.get(..10).unwrap_or(shown).to_owned())
+        })
+        .collect()
+}
+
+fn is_past(day: &str) -> bool {
+    day <= AS_OF || day == "timestamp"
+}
+
+#[test]
+fn scores_as_of_a_day_do_not_depend_on_later_orders() {
+    let (Some(train), Some(score)) = (example("train"), example("score")) else { return };
+    let folder = folder("as-of");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let whole = bundled().to_str().unwrap().to_owned();
+    let lines = lines();
+    let past: Vec<&str> =
+        lines.iter().filter(|(_, day)| is_past(day)).map(|(line, _)| line.as_str()).collect();
+    fs::write(file("cut.csv"), past.join("\n")).unwrap();
+    let mut random = SplitMix(4);
+    let mut garbage: Vec<String> = past.iter().map(|&line| line.to_owned()).collect();
+    for _ in 0..5_000 {
+        let (customer, day) = (random.next() % 20_000, 1 + random.next() % 28);
+        let amount = random.uniform() * 2_000.0 - 500.0;
+        garbage
+            .push(format!("{customer},2012-0{}-{day:02} 10:00,0,{amount},1,1,1,false,Atlantis", 1 + day % 9));
+    }
+    fs::write(file("garbage.csv"), garbage.join("\n")).unwrap();
+
+    let reading = ["--date-col", "timestamp", "--segment-col", "country"];
+    let mut models = Vec::new();
+    for (place, orders) in [&whole, &file("cut.csv"), &file("garbage.csv")].into_iter().enumerate() {
+        let model = file(&format!("model{place}.json"));
+        let mut arguments =
+            vec!["--orders", orders, "--horizon-days", "60", "--until", AS_OF, "--model-out", &model];
+        arguments.extend(reading);
+        let output = run_well(&train, &arguments);
+        assert!(output.stdout.is_empty());
+        models.push(fs::read(&model).unwrap());
+    }
+    assert!(models.iter().all(|model| *model == models[0]));
+
+    let mut scores = Vec::new();
+    for (place, orders) in [&whole, &file("cut.csv"), &file("garbage.csv")].into_iter().enumerate() {
+        let out = file(&format!("scores{place}.csv"));
+        let model = file("model0.json");
+        let output =
+            run_well(&score, &["--model", &model, "--orders", orders, "--as-of", AS_OF, "--out", &out]);
+        assert!(output.stdout.is_empty());
+        scores.push(fs::read_to_string(&out).unwrap());
+    }
+    assert!(scores[0].starts_with(
+        "customer_id,churn_probability,at_risk,days_since_last,driver_1,driver_2,driver_3,driver_1_log_odds,\
+         driver_2_log_odds,driver_3_log_odds\n12347,"
+    ));
+    assert!(scores.iter().all(|one| *one == scores[0]));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn evaluation_is_written_as_json() {
+    let Some(evaluate) = example("evaluate") else { return };
+    let folder = folder("json");
+    let json = folder.join("evaluation.json");
+    let orders = bundled();
+    let output = run_well(
+        &evaluate,
+        &[
+            "--orders",
+            orders.to_str().unwrap(),
+            "--date-col",
+            "timestamp",
+            "--horizon-days",
+            "60",
+            "--json",
+            json.to_str().unwrap(),
+        ],
+    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("AUC, recency alone"));
+    let value: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    for group in ["all", "recent"] {
+        for number in ["auc", "log_loss", "brier"] {
+            assert!(value[group][number].is_number(), "{group} {number}");
+        }
+        assert!(value[group]["baselines"]["recency"]["auc"].is_number());
+        assert_eq!(value[group]["gains"].as_array().unwrap().len(), 10);
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[track_caller]
+fn check_refused(name: &str, arguments: &[&str], code: i32, expected: &str) {
+    let Some(binary) = example(name) else { return };
+    let output = run(&binary, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(output.stdout.is_empty());
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn refusals_say_why_and_exit_with_one_for_data_and_two_for_usage() {
+    let orders = bundled().to_str().unwrap().to_owned();
+    let out = std::env::temp_dir().join("winback-never-written.json").to_str().unwrap().to_owned();
+    let train = |more: &[&str], code, expected: &str| {
+        let mut arguments = vec!["--orders", &orders, "--model-out", &out];
+        arguments.extend(more);
+        check_refused("train", &arguments, code, expected);
+    };
+    train(&[], 1, "no column `ordered_on`; found `customer_id`, `timestamp`");
+    train(&["--date-col", "timestamp", "--amount-col", "total"], 1, "no column `total`");
+    train(&["--date-col", "timestamp", "--horizon-days", "0"], 2, "horizon is 0 days");
+    train(&["--date-col", "timestamp", "--until", "2011-13-01"], 2, "is not a date");
+    train(&["--date-col", "timestamp", "--date-format", "%d.%m.%Y"], 1, "22190 rows: date cannot be read");
+    train(
+        &["--date-col", "timestamp", "--refunds", "reject"],
+        1,
+        "amount is negative and refunds are rejected",
+    );
+    train(&["--separator", "ab"], 2, "expected one ASCII character");
+    check_refused("train", &["--orders", "no-such-*.csv", "--model-out", &out], 1, "no such file");
+    check_refused(
+        "score",
+        &["--model", "none.json", "--orders", &orders, "--out", "x.csv"],
+        1,
+        "none.json: no such file",
+    );
+    check_refused("score", &["--orders", &orders], 2, "--model");
+    assert!(!Path::new(&out).exists());
+}
