@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
+// Nothing a user passes may panic, and the library prints nothing; clippy.toml lets tests do both.
+#![warn(missing_docs)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod day;
 pub mod error;

@@ -70,7 +70,6 @@ fn is_time_of_day(text: &str) -> bool {
     if two_digits(24).is_none() {
         return false;
     }
-    let mut rest = rest;
     for limit in [59, 60] {
         let Some(after) = rest.strip_prefix(':') else { break };
         // `parse` alone would take the `+5` of `10:+5`.

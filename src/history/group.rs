@@ -198,7 +198,7 @@ fn customers_of<K: Key>(rows: &[Row<K>]) -> (Vec<K>, Vec<u32>) {
         })
         .collect();
     let mut keys: Vec<(K, u32)> = found.into_iter().map(|(key, slot)| (key.0, slot)).collect();
-    keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    keys.sort_unstable_by_key(|&(key, _)| key);
     let mut rank = vec![0_u32; keys.len()];
     keys.iter().zip(0..).for_each(|(&(_, slot), position)| rank[slot as usize] = position);
     slots.iter_mut().for_each(|slot| *slot = rank[*slot as usize]);

@@ -15,6 +15,8 @@ use crate::snapshot::Snapshots;
 const STRENGTHS: [f64; 6] = [0.1, 1.0, 10.0, 30.0, 100.0, 300.0];
 /// The strength where there is no time to choose in.
 const DEFAULT_STRENGTH: f64 = 1.0;
+/// Another strength must do better than the default by so many standard errors.
+const SURE_STANDARD_ERRORS: f64 = 2.0;
 /// At most so many cutoffs serve to choose the strength, the latest ones.
 const MOST_FOLDS: usize = 3;
 /// At most so many rows serve to choose the strength.
@@ -153,8 +155,8 @@ impl<'a> Prepared<'a> {
 ///
 /// For each of the latest cutoffs that has labels ended before it, every strength is fitted on those
 /// and scored there. What is standardised is learned there too. A strength other than
-/// [`DEFAULT_STRENGTH`] is taken only where it is better than that by more than the standard error of
-/// the difference: below it, differences are the noise of one log.
+/// [`DEFAULT_STRENGTH`] is taken only where it is better than that by more than two standard errors of
+/// the difference: below them, differences are the noise of one log.
 fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthTried>)> {
     let snapshots = panel.snapshots;
     let rows = sample(snapshots, rows, STRENGTH_ROWS);
@@ -200,12 +202,12 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Whether the mean difference exceeds its standard error.
+/// Whether the mean difference exceeds so many of its standard errors.
 fn is_surely_better(losses: &[f64], others: &[f64]) -> bool {
     let gains: Vec<f64> = others.iter().zip(losses).map(|(other, own)| other - own).collect();
     let gain = mean(&gains);
     let variance = gains.iter().map(|g| (g - gain) * (g - gain)).sum::<f64>() / gains.len() as f64;
-    gain > (variance / gains.len() as f64).sqrt()
+    gain > SURE_STANDARD_ERRORS * (variance / gains.len() as f64).sqrt()
 }
 
 fn all_rows(snapshots: &Snapshots) -> Vec<u32> {

@@ -183,14 +183,14 @@ fn group_scores(
     for start in rows.clone().step_by(ROWS_PER_TILE) {
         let end = rows.end.min(start + ROWS_PER_TILE);
         tile.load(design, start..end, &labels[start..end], beta);
-        for row in start..end {
-            if group != Some(groups[row]) {
-                group = Some(groups[row]);
+        for (row, &own) in groups[start..end].iter().enumerate() {
+            if group != Some(own) {
+                group = Some(own);
                 scores.resize(scores.len() + width, 0.0);
             }
             let at = scores.len() - width;
             for (j, sum) in scores[at..].iter_mut().enumerate() {
-                *sum -= tile.columns[j * tile.rows + row - start] * tile.residual[row - start];
+                *sum -= tile.columns[j * tile.rows + row] * tile.residual[row];
             }
         }
     }
