@@ -1,6 +1,6 @@
 //! How do tables cross into polars and onto disk?
 //!
-//! polars is called through [`guarded`], so that a panic inside it comes out as an error. Files are
+//! polars is called through one guard, so that a panic inside it comes out as an error. Files are
 //! written whole or not at all: to a temporary neighbour first, then renamed.
 
 use std::fs::{self, File};
@@ -69,7 +69,7 @@ pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
 /// the name, and a folder to put it in.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     Format::of(path.as_ref())?;
     check_place(path)

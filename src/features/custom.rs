@@ -34,7 +34,7 @@ impl Transform {
 
 type Compute = dyn Fn(&CustomerView<'_>) -> Option<f64> + Send + Sync;
 
-/// A feature of the caller's own; see [`Feature::custom`].
+/// A feature of the caller's own; see [`Feature::custom`](super::Feature::custom).
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomFeature {

@@ -14,7 +14,7 @@ pub enum InvalidRows {
     /// Refuse the log, with every fault in one error.
     #[default]
     Reject,
-    /// Leave them out and keep count in the [`InputReport`].
+    /// Leave them out and keep count in the [`InputReport`](crate::error::InputReport).
     Drop,
 }
 
