@@ -7,6 +7,7 @@
 
 mod cli;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,15 +35,15 @@ fn main() -> ExitCode {
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read(&options.reading)?;
+        progress.say_report(&history);
         progress.step("computing features");
         let (train, test) = options.training.split(&history)?;
         progress.step("fitting");
-        let model = ChurnModel::params().fit(&train)?;
+        let model = ChurnModel::params().fit(&train)?.with_season(&history)?;
         let evaluation = model.evaluate(&test)?;
         drop(progress);
-        cli::say_report(&history);
-        cli::say_fit(&model);
-        println!("{evaluation}");
+        eprintln!("{model}");
+        writeln!(std::io::stdout(), "{evaluation}")?;
         if let Some(path) = &options.json {
             table::write_json(&evaluation, path)?;
         }

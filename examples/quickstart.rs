@@ -4,8 +4,12 @@
 //! cargo run --example quickstart
 //! ```
 
+mod cli;
+
 use std::error::Error;
+use std::io::Write;
 use std::path::Path;
+use std::process::ExitCode;
 
 use polars::prelude::{AnyValue, DataFrame};
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
@@ -13,13 +17,18 @@ use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
 const HORIZON_DAYS: i32 = 60;
 const CALLS: usize = 10;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    cli::run(quickstart)
+}
+
+fn quickstart() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
     let here = "data/online_retail_orders.csv";
     let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/data/online_retail_orders.csv");
     let orders = if Path::new(here).exists() { here } else { bundled };
     let columns = Columns::new("customer_id", "timestamp").with_amount("amount").with_segments(["country"]);
     let history = History::params(columns).read_csv([orders])?;
-    println!("1. What was read\n\n{}\n", history.report());
+    writeln!(out, "1. What was read\n\n{}\n", history.report())?;
 
     let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &["country"]))
         .with_horizon_days(HORIZON_DAYS)
@@ -27,26 +36,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build(&history)?;
     let last_cutoff = snapshots.cutoffs().last().copied().ok_or("no cutoff")?;
     let (train, test) = snapshots.split_at(last_cutoff)?;
-    let evaluation = ChurnModel::params().fit(&train)?.evaluate(&test)?;
-    println!("2. How good the model is\n\n{evaluation}");
+    let evaluation = ChurnModel::params().fit(&train)?.with_season(&history)?.evaluate(&test)?;
+    writeln!(out, "2. How good the model is\n\n{evaluation}")?;
     assert!(evaluation.all.auc > evaluation.all.baselines.recency.auc);
 
     // What was tested learned from the past of the test; what is used learns from everything.
-    let model = ChurnModel::params().fit(&snapshots)?;
+    let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
     let scores = model.score(&history, history.observed_until())?;
-    println!("3. Whom to call\n\n{scores}\n");
+    writeln!(out, "3. Whom to call\n\n{scores}\n")?;
     let calls = scores.worth_a_call(CALLS)?;
     for row in 0..calls.height() {
-        println!(
+        writeln!(
+            out,
             "{:>2}. customer {}: {:.0} % likely not to buy in {HORIZON_DAYS} days, spent {:.2} in the last {}",
             row + 1,
             text(&calls, "customer_id", row)?,
             100.0 * number(&calls, "churn_probability", row)?,
             number(&calls, "recent_spend_amount", row)?,
             2 * HORIZON_DAYS,
-        );
+        )?;
         for driver in ["driver_1", "driver_2", "driver_3"] {
-            println!("      {}", text(&calls, driver, row)?);
+            writeln!(out, "      {}", text(&calls, driver, row)?)?;
         }
     }
     Ok(())

@@ -38,20 +38,21 @@ fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
         table::check_writable(&options.out)?;
+        table::check_apart(&options.out, options.reading.orders.iter().chain([&options.model]))?;
         let progress = Progress::start();
         progress.step("reading the model");
         let model = ChurnModel::load(&options.model)?;
         progress.step("reading orders");
-        let history = options.reading.read(model.reading(), |params| match options.as_of {
+        let history = options.reading.read(Some(model.reading()), |params| match options.as_of {
             Some(day) => params.with_observed_at_least_until(day),
             None => params,
         })?;
         let as_of = options.as_of.unwrap_or(history.observed_until());
+        progress.say_report(&history);
         progress.step("scoring");
         let scores = model.score(&history, as_of)?;
         table::write(&scores.to_frame()?, &options.out)?;
         drop(progress);
-        cli::say_report(&history);
         let silent = as_of.days_since(history.last_order());
         if silent > QUIET_DAYS {
             eprintln!(

@@ -32,17 +32,18 @@ fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
         table::check_place(&options.model_out)?;
+        table::check_apart(&options.model_out, &options.reading.orders)?;
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read(&options.reading)?;
+        progress.say_report(&history);
         progress.step("computing features");
         let snapshots = options.training.snapshots(&history, TRAINING_CUTOFFS)?;
         progress.step("fitting");
-        let model = ChurnModel::params().fit(&snapshots)?;
+        let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
         model.save(&options.model_out)?;
         drop(progress);
-        cli::say_report(&history);
-        cli::say_fit(&model);
+        eprintln!("{model}");
         if let Some(advice) = HorizonAdvice::of(&history, options.training.horizon_days)
             && advice.is_far()
         {

@@ -167,12 +167,6 @@ pub enum Error {
         /// Days needed before the cutoff.
         history_days: i32,
     },
-    /// Snapshots without a row.
-    #[error("no customer had bought by {cutoffs}; choose a later cutoff")]
-    NoRows {
-        /// The cutoffs asked for.
-        cutoffs: String,
-    },
     /// A split that leaves one side empty.
     #[error(
         "splitting at {test_cutoff} leaves no {side} cutoff: there are snapshots from {first} to {last} and labels take {label_days} days; choose another test cutoff, shorten the horizon, or bring a longer log"
@@ -311,7 +305,7 @@ impl FromStr for Day {
 
 fn quoted(names: &[String]) -> String {
     const MOST: usize = 20;
-    let mut text = names.iter().take(MOST).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut text = names.iter().take(MOST).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
     if names.len() > MOST {
         text.push_str(&format!(" and {} more", names.len() - MOST));
     }

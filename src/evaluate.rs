@@ -1,13 +1,19 @@
 //! Can we trust it, and is it better than looking at recency?
 
+mod baselines;
+mod backtest;
+
 use std::fmt;
 
 use serde::Serialize;
 
+pub use self::backtest::{Backtest, BacktestRow};
+use self::baselines::SimpleScores;
+pub use self::baselines::{Baseline, Baselines};
 use crate::error::{Error, Result};
 use crate::features::Feature;
 use crate::metrics::{self, CalibrationRow, GainRow};
-use crate::model::{ChurnModel, POSITIVE_CLASS};
+use crate::model::{ChurnModel, POSITIVE_CLASS, sigmoid};
 use crate::snapshot::Snapshots;
 
 /// Groups of the calibration table.
@@ -39,28 +45,14 @@ pub struct Quality {
     pub log_loss: f64,
     /// Mean squared error of the probability.
     pub brier: f64,
+    /// Mean predicted probability.
+    pub predicted_fraction: f64,
     /// Predicted against observed, in groups of ascending probability.
     pub calibration: Vec<CalibrationRow>,
     /// Cumulative gains and lift by tenths.
     pub gains: Vec<GainRow>,
     /// What simpler scores reach on the same customers.
     pub baselines: Baselines,
-}
-
-/// Scores that need no model, or hardly one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Baselines {
-    /// Days since the last purchase, turned into a probability on the training rows.
-    pub recency: Baseline,
-}
-
-/// What one simple score reaches.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Baseline {
-    /// Area under the ROC curve; `None` where all or none churned.
-    pub auc: Option<f64>,
-    /// Mean negative log-likelihood.
-    pub log_loss: f64,
 }
 
 impl ChurnModel {
@@ -71,15 +63,11 @@ impl ChurnModel {
     /// [`Error::FeatureMismatch`] for snapshots of other features or another label window.
     pub fn evaluate(&self, test: &Snapshots) -> Result<Evaluation> {
         self.check_test(test)?;
-        let probabilities = self.probabilities(test.columns());
+        let probabilities = self.test_probabilities(test);
+        let simple = SimpleScores::new(self, test);
         let quality = |rows: &[usize]| {
             let labels: Vec<bool> = rows.iter().map(|&row| test.labels()[row]).collect();
             let own: Vec<f64> = rows.iter().map(|&row| probabilities[row]).collect();
-            let recency: Vec<f64> = rows
-                .iter()
-                .map(|&row| self.recency.probability(f64::from(test.days_since_last()[row])))
-                .collect();
-            let silent: Vec<f64> = rows.iter().map(|&row| f64::from(test.days_since_last()[row])).collect();
             let churned = labels.iter().filter(|&&label| label).count();
             Quality {
                 rows: rows.len(),
@@ -89,12 +77,8 @@ impl ChurnModel {
                 brier: metrics::brier(&own, &labels),
                 calibration: metrics::calibration(&own, &labels, CALIBRATION_GROUPS),
                 gains: metrics::gains(&own, &labels),
-                baselines: Baselines {
-                    recency: Baseline {
-                        auc: metrics::roc_auc(&silent, &labels),
-                        log_loss: metrics::log_loss(&recency, &labels),
-                    },
-                },
+                predicted_fraction: own.iter().sum::<f64>() / own.len() as f64,
+                baselines: simple.of(rows, &labels),
             }
         };
         let all: Vec<usize> = (0..test.rows()).collect();
@@ -105,6 +89,16 @@ impl ChurnModel {
             all: quality(&all),
             recent: (!recent.is_empty()).then(|| quality(&recent)),
         })
+    }
+
+    fn test_probabilities(&self, test: &Snapshots) -> Vec<f64> {
+        let offsets: Vec<f64> = test.cutoffs().iter().map(|&cutoff| self.season_offset(cutoff)).collect();
+        let log_odds = self.log_odds(test.columns());
+        log_odds
+            .iter()
+            .zip(test.positions())
+            .map(|(log_odds, &cutoff)| sigmoid(log_odds + offsets[cutoff as usize]))
+            .collect()
     }
 
     fn check_test(&self, test: &Snapshots) -> Result<()> {
@@ -158,16 +152,21 @@ impl fmt::Display for Evaluation {
         line("log-loss", &|quality| number(Some(quality.log_loss)))?;
         line("log-loss, recency", &|quality| number(Some(quality.baselines.recency.log_loss)))?;
         line("Brier score", &|quality| number(Some(quality.brier)))?;
+        line("Brier score, recency", &|quality| number(Some(quality.baselines.recency.brier)))?;
         line("lift of the top tenth", &|quality| number(top_lift(quality)))?;
-        writeln!(f, "  calibration, everyone (predicted -> observed)")?;
-        for row in &self.all.calibration {
-            writeln!(
-                f,
-                "  {:>6} customers  {:>5.1} % -> {:>5.1} %",
-                row.rows,
-                row.predicted * 100.0,
-                row.observed * 100.0
-            )?;
+        line("lift, recency", &|quality| number(quality.baselines.recency.lift))?;
+        for (name, quality) in [("everyone", Some(&self.all)), ("recent", self.recent.as_ref())] {
+            let Some(quality) = quality else { continue };
+            writeln!(f, "  calibration, {name} (predicted -> observed)")?;
+            for row in &quality.calibration {
+                writeln!(
+                    f,
+                    "  {:>6} customers  {:>5.1} % -> {:>5.1} %",
+                    row.rows,
+                    row.predicted * 100.0,
+                    row.observed * 100.0
+                )?;
+            }
         }
         Ok(())
     }

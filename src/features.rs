@@ -20,7 +20,7 @@ pub(crate) use self::feature::supply_custom;
 pub use self::feature::{Description, Feature, Idea};
 pub(crate) use self::peers::salted_hash;
 pub use self::set::FeatureSet;
-pub(crate) use self::set::SPAN_DAYS;
+pub(crate) use self::set::{HORIZON_DAYS, SPAN_DAYS};
 pub use self::view::CustomerView;
 pub use self::walk::Population;
 pub(crate) use self::walk::{Panel, panel_at, walk};

@@ -12,9 +12,10 @@ mod read;
 mod convert;
 mod check;
 mod group;
+mod run;
 mod notes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame};
@@ -27,9 +28,10 @@ use self::convert::RowIds;
 use self::group::{Key, Partition, group, mix};
 pub(crate) use self::ids::CustomerIds;
 pub use self::params::{HistoryParams, InvalidRows, Refunds};
-use self::read::{Source, expand};
+use self::read::{Source, csv_columns, expand, parquet_columns};
+pub(crate) use self::run::Run;
 use crate::day::Day;
-use crate::error::{InputReport, Result};
+use crate::error::{Error, InputReport, Result};
 use crate::table;
 
 impl HistoryParams {
@@ -57,6 +59,30 @@ impl HistoryParams {
         History::build(sources, self)
     }
 
+    /// Whether any of these CSV files has a column of that name.
+    ///
+    /// # Errors
+    /// A file that is not there or cannot be read.
+    pub fn any_csv_has<P: AsRef<Path>>(
+        &self,
+        paths: impl IntoIterator<Item = P>,
+        column: &str,
+    ) -> Result<bool> {
+        any_has(&expand(paths)?, column, |path| csv_columns(path, self.separator))
+    }
+
+    /// Whether any of these Parquet files has a column of that name.
+    ///
+    /// # Errors
+    /// A file that is not there or cannot be read.
+    pub fn any_parquet_has<P: AsRef<Path>>(
+        &self,
+        paths: impl IntoIterator<Item = P>,
+        column: &str,
+    ) -> Result<bool> {
+        any_has(&expand(paths)?, column, parquet_columns)
+    }
+
     /// Takes a frame.
     ///
     /// # Errors
@@ -74,6 +100,15 @@ impl HistoryParams {
         self.check_settings()?;
         History::build(vec![Source::from_lazy(query, &self.columns)?], self)
     }
+}
+
+fn any_has(files: &[PathBuf], column: &str, columns: impl Fn(&Path) -> Result<Vec<String>>) -> Result<bool> {
+    for file in files {
+        if columns(file)?.iter().any(|name| name == column) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A purchase log, grouped by customer.
@@ -208,6 +243,16 @@ impl History {
         table::frame(columns)
     }
 
+    /// Why there is nobody to look at on that day.
+    pub(crate) fn nobody_bought_by(&self, as_of: Day) -> Error {
+        let first = (0..self.customers()).filter_map(|rank| self.run(rank).days.first().copied()).min();
+        let first_purchase = match first {
+            Some(day) => format!("the first purchase is on {}", Day::from_days_since_epoch(day)),
+            None => "the log holds no purchase at all".to_owned(),
+        };
+        Error::BeforeFirstPurchase { as_of, first_purchase }
+    }
+
     pub(crate) fn ids(&self) -> &Arc<CustomerIds> {
         &self.ids
     }
@@ -293,50 +338,6 @@ impl History {
         let start = hash(0, &mut values);
         let customers: Vec<u64> = customers.collect();
         format!("{:016x}", hash(start, &mut customers.into_iter()))
-    }
-}
-
-/// One customer's whole history.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'a> {
-    /// Purchase days, ascending.
-    pub(crate) days: &'a [i32],
-    /// Net amounts; empty without amounts.
-    pub(crate) net: &'a [f64],
-    /// Refunded on purchase days; empty without amounts.
-    pub(crate) refunded: &'a [f64],
-    /// Discounts; empty without them.
-    pub(crate) discount: &'a [f64],
-    /// The partition's segment codes; see [`segment`](Self::segment).
-    pub(crate) segments: &'a [Vec<u32>],
-    start: usize,
-    /// Refund-only days, ascending.
-    pub(crate) refund_days: &'a [i32],
-    /// What went back on them.
-    pub(crate) refund_amounts: &'a [f64],
-}
-
-impl<'a> Run<'a> {
-    /// The codes of one segment column, one per purchase.
-    pub(crate) fn segment(&self, column: usize) -> &'a [u32] {
-        &self.segments[column][self.start..self.start + self.days.len()]
-    }
-
-    /// What was known at the end of that day.
-    pub(crate) fn until(&self, cutoff: Day) -> Run<'a> {
-        let known = |days: &[i32]| days.partition_point(|&day| day <= cutoff.days_since_epoch());
-        let purchases = known(self.days);
-        let refunds = known(self.refund_days);
-        let cut = |values: &'a [f64]| &values[..purchases.min(values.len())];
-        Run {
-            days: &self.days[..purchases],
-            net: cut(self.net),
-            refunded: cut(self.refunded),
-            discount: cut(self.discount),
-            refund_days: &self.refund_days[..refunds],
-            refund_amounts: &self.refund_amounts[..refunds],
-            ..*self
-        }
     }
 }
 

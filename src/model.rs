@@ -8,8 +8,10 @@ mod linear;
 mod design;
 mod logistic;
 mod terms;
+mod curves;
 mod drivers;
 mod fit;
+mod season;
 mod coefficients;
 mod saved;
 
@@ -17,31 +19,38 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::curves::{Curve, Curves};
 pub(crate) use self::design::sigmoid;
 pub(crate) use self::drivers::IdeaWeights;
-pub(crate) use self::fit::Curve;
 pub use self::fit::{FitSummary, StrengthTried};
+use self::season::Residual;
+pub use self::season::Season;
 pub(crate) use self::terms::Term;
+pub use self::terms::TermChoice;
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::features::{Feature, Population};
+use crate::features::{Feature, FeatureSet, Population};
 use crate::history::{History, HistoryParams};
-use crate::snapshot::{LabelWindow, Snapshots};
+use crate::snapshot::{Cutoffs, LabelWindow, Snapshots};
 
 /// The class whose probability the model gives.
 pub const POSITIVE_CLASS: &str = "churned";
 /// The top share of recent customers in training that counts as at risk.
 const AT_RISK_FRACTION: f64 = 0.1;
 const DEFAULT_MAX_ROWS: usize = 1_000_000;
+/// The season is learned from at most so many cutoffs, the latest ones.
+const MOST_SEASON_CUTOFFS: i32 = 120;
 
 /// How to fit a model.
 ///
 /// | setting | default |
 /// |---|---|
-/// | L2 strength λ | 1, or one of 0.1 … 300 that does surely better forward in time |
+/// | columns | all, or a few core ones below 100 rows of the rarer class |
+/// | L2 strength λ | 30, falling to 3 as data grow, or one of 1 … 300 that does surely better forward in time |
 /// | most rows fitted on | 1,000,000, whole customers by a hash of their id |
 #[derive(Clone, Debug)]
 pub struct ChurnModelParams {
+    terms: TermChoice,
     l2: Option<f64>,
     max_rows: usize,
 }
@@ -52,6 +61,13 @@ impl ChurnModelParams {
     #[must_use]
     pub fn with_l2(mut self, l2: f64) -> Self {
         self.l2 = Some(l2);
+        self
+    }
+
+    /// Sets which columns are tried.
+    #[must_use]
+    pub fn with_terms(mut self, terms: TermChoice) -> Self {
+        self.terms = terms;
         self
     }
 
@@ -74,7 +90,7 @@ impl ChurnModelParams {
         if self.max_rows == 0 {
             return Err(Error::parameter("most rows", 0, "at least 1"));
         }
-        let fitted = fit::fit(snapshots, self.l2, self.max_rows)?;
+        let fitted = fit::fit(snapshots, self.terms, self.l2, self.max_rows)?;
         let recent: Vec<f64> = (0..snapshots.rows())
             .filter(|&row| snapshots.is_recent(row))
             .map(|row| fitted.probabilities[row])
@@ -85,13 +101,14 @@ impl ChurnModelParams {
             features: snapshots.features().to_vec(),
             label: snapshots.label(),
             population: snapshots.population(),
-            reading: snapshots.reading().cloned(),
+            reading: snapshots.reading().clone(),
             at_risk_threshold: top_fraction_starts(everyone),
             terms: fitted.terms,
             idea_weights: fitted.idea_weights,
             beta: fitted.fit.beta,
             covariance: fitted.covariance,
-            recency: fitted.recency,
+            curves: fitted.curves,
+            season: None,
             provenance: Provenance {
                 crate_version: env!("CARGO_PKG_VERSION").to_owned(),
                 rows: snapshots.rows(),
@@ -146,14 +163,15 @@ pub struct ChurnModel {
     pub(crate) features: Vec<Feature>,
     pub(crate) label: LabelWindow,
     population: Population,
-    reading: Option<HistoryParams>,
+    reading: HistoryParams,
     pub(crate) terms: Vec<Term>,
     pub(crate) idea_weights: IdeaWeights,
     /// Intercept, then one coefficient per term.
     pub(crate) beta: Vec<f64>,
     covariance: Vec<f64>,
     pub(crate) at_risk_threshold: f64,
-    pub(crate) recency: Curve,
+    pub(crate) curves: Curves,
+    season: Option<Season>,
     fit: FitSummary,
     provenance: Provenance,
 }
@@ -162,7 +180,7 @@ impl ChurnModel {
     /// Begins to fit a model.
     #[must_use]
     pub fn params() -> ChurnModelParams {
-        ChurnModelParams { l2: None, max_rows: DEFAULT_MAX_ROWS }
+        ChurnModelParams { terms: TermChoice::Automatic, l2: None, max_rows: DEFAULT_MAX_ROWS }
     }
 
     /// How the fit went.
@@ -195,10 +213,10 @@ impl ChurnModel {
         &self.features
     }
 
-    /// How the log it was trained on was read; `None` for a table computed elsewhere without one.
+    /// How the log it was trained on was read.
     #[must_use]
-    pub fn reading(&self) -> Option<&HistoryParams> {
-        self.reading.as_ref()
+    pub fn reading(&self) -> &HistoryParams {
+        &self.reading
     }
 
     /// Recent customers at or above this probability are at risk: the top tenth of recent customers
@@ -208,30 +226,100 @@ impl ChurnModel {
         self.at_risk_threshold
     }
 
-    /// The probability of every row of features, given column by column.
-    pub(crate) fn probabilities(&self, columns: &[Vec<f64>]) -> Vec<f64> {
+    /// What the model knows of the season; `None` until [`with_season`](Self::with_season).
+    #[must_use]
+    pub fn season(&self) -> Option<&Season> {
+        self.season.as_ref()
+    }
+
+    /// The shift of everybody's log-odds on that day.
+    pub(crate) fn season_offset(&self, day: Day) -> f64 {
+        self.season.as_ref().map_or(0.0, |season| season.offset(day))
+    }
+
+    /// The log-odds of every row of features, given column by column, before the season.
+    pub(crate) fn log_odds(&self, columns: &[Vec<f64>]) -> Vec<f64> {
         let transformed = terms::transform(&self.features, columns);
         let rows: Vec<u32> = (0..columns.first().map_or(0, Vec::len) as u32).collect();
         let design = terms::TermRows { terms: &self.terms, transformed: &transformed, rows: &rows };
-        fit::probabilities(&design, &self.beta)
+        fit::log_odds(&design, &self.beta)
     }
 
-    /// The features, with segment columns called as in this history: they meet by their order.
-    pub(crate) fn features_in(&self, history: &History) -> Vec<Feature> {
-        let own = self.reading.as_ref().map_or(&[][..], |reading| reading.columns().segments());
+    /// The features, with segment columns called as in this history. Columns meet by name; one that was
+    /// renamed meets the one that is left over.
+    pub(crate) fn features_in(&self, history: &History) -> Result<Vec<Feature>> {
+        let own = self.reading.columns().segments();
         let theirs = history.reading().columns().segments();
-        let named = |column: &str| {
-            let position = own.iter().position(|name| name == column);
-            position.and_then(|position| theirs.get(position)).cloned().unwrap_or_else(|| column.to_owned())
-        };
-        self.features.iter().map(|feature| feature.with_column_named(&named)).collect()
+        let missing: Vec<&String> = own.iter().filter(|name| !theirs.contains(name)).collect();
+        let left_over: Vec<&String> = theirs.iter().filter(|name| !own.contains(name)).collect();
+        match (missing.as_slice(), left_over.as_slice()) {
+            ([], _) => Ok(self.features.clone()),
+            ([old], [new]) => {
+                let named =
+                    |column: &str| if column == old.as_str() { (*new).clone() } else { column.to_owned() };
+                Ok(self.features.iter().map(|feature| feature.with_column_named(&named)).collect())
+            }
+            _ => Err(Error::PolicyMismatch {
+                trained: format!("with segment columns {}", own.join(", ")),
+                found: format!("with {}", theirs.join(", ")),
+            }),
+        }
     }
 
     /// Refuses a history that was read under another policy.
     pub(crate) fn check_policy(&self, history: &History) -> Result<()> {
-        let Some(reading) = &self.reading else { return Ok(()) };
-        let (trained, found) = (reading.policy(), history.reading().policy());
-        if trained == found { Ok(()) } else { Err(Error::PolicyMismatch { trained, found }) }
+        let (own, theirs) = (&self.reading, history.reading());
+        if own.reads_alike(theirs) {
+            return Ok(());
+        }
+        Err(Error::PolicyMismatch { trained: own.policy(), found: theirs.policy() })
+    }
+}
+
+impl ChurnModel {
+    /// Learns the time of year from the log the model was trained on (or a longer one, read the same
+    /// way): how far predictions were off at cutoffs of earlier years.
+    ///
+    /// Only labels that ended by the model's own last one are looked at. Where the log is shorter than 13
+    /// months plus a horizon the season stays unknown, and [`Season::spread`] says how much that may
+    /// matter.
+    ///
+    /// # Errors
+    /// [`Error::PolicyMismatch`] for a log read another way, and what [`Snapshots`] refuses.
+    pub fn with_season(mut self, history: &History) -> Result<ChurnModel> {
+        self.check_policy(history)?;
+        let features = self.features_in(history)?;
+        let horizon_days = self.label.horizon_days;
+        let step = (horizon_days / 2).max(1);
+        let first = history.observed_from().plus_days(horizon_days);
+        let last = self.provenance.last_cutoff.min(history.observed_until().plus_days(-self.label.days()));
+        let mut cutoffs: Vec<Day> = (0..MOST_SEASON_CUTOFFS)
+            .map(|back| last.plus_days(-step.saturating_mul(back)))
+            .take_while(|cutoff| *cutoff >= first)
+            .collect();
+        cutoffs.reverse();
+        let mut residuals = Vec::with_capacity(cutoffs.len());
+        for cutoff in cutoffs {
+            // One at a time, so that a long log does not need all its panels at once.
+            let built =
+                Snapshots::params(features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with))
+                    .with_horizon_days(horizon_days)
+                    .with_lead_days(self.label.lead_days)
+                    .with_population(self.population)
+                    .with_cutoffs(Cutoffs::explicit([cutoff]))
+                    .build(history);
+            match built {
+                Ok(snapshots) => {
+                    let log_odds = self.log_odds(snapshots.columns());
+                    residuals.push(Residual::new(cutoff, &log_odds, snapshots.labels()));
+                }
+                Err(Error::BeforeFirstPurchase { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let season = Season::learn(residuals, &self.provenance.cutoffs);
+        self.season = Some(season);
+        Ok(self)
     }
 }
 
@@ -261,11 +349,17 @@ impl fmt::Display for ChurnModel {
         if self.fit.rows < *rows {
             write!(f, "\n  fitted on {} of these rows, chosen by customer", self.fit.rows)?;
         }
+        if self.fit.terms == TermChoice::Core {
+            write!(f, "\n  too little to learn many columns from: only the core ones, strongly shrunk")?;
+        }
         if self.fit.separated {
             write!(
                 f,
                 "\n  the classes are perfectly separated in training: probabilities are held by the shrinkage alone"
             )?;
+        }
+        if let Some(season) = &self.season {
+            write!(f, "\n  {season}")?;
         }
         write!(f, "\n  at risk: recent customers from {:.1} % on", self.at_risk_threshold * 100.0)
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
 use crate::model::{ChurnModel, IdeaWeights, Term, sigmoid};
-use crate::snapshot::feature_column;
+use crate::snapshot::{days_column, feature_column};
 use crate::table;
 
 /// How many customers are scored at a time.
@@ -61,7 +61,7 @@ impl ChurnModel {
     /// nobody had bought.
     pub fn score(&self, history: &History, as_of: Day) -> Result<Scores> {
         self.check_policy(history)?;
-        let panel = panel_at(history, &self.features_in(history), as_of)?;
+        let panel = panel_at(history, &self.features_in(history)?, as_of)?;
         let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) };
         let recent_spend = match history.reading().columns().has_amount() {
             true => panel_at(history, &[spend], as_of)?.columns.swap_remove(0),
@@ -105,7 +105,8 @@ impl ChurnModel {
             Ok(order.iter().map(|&row| column[row]).collect())
         };
         let columns = names.iter().map(|name| ordered(name)).collect::<Result<Vec<_>>>()?;
-        let silent = ordered(&recency)?;
+        let silent = days_column(features, &recency, ORIGIN)?;
+        let silent: Vec<f64> = order.iter().map(|&row| silent[row]).collect();
         let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) }.name();
         let recent_spend = names
             .iter()
@@ -124,7 +125,7 @@ impl ChurnModel {
         columns: &[Vec<f64>],
         recent_spend: Vec<f64>,
     ) -> Scores {
-        let scorer = Scorer::new(self);
+        let scorer = Scorer::new(self, as_of.map_or(0.0, |day| self.season_offset(day)));
         let blocks: Vec<Vec<(f64, [Option<Driver>; DRIVERS])>> = (0..ranks.len().div_ceil(ROWS_PER_BLOCK))
             .into_par_iter()
             .map(|block| {
@@ -157,6 +158,8 @@ impl ChurnModel {
 struct Scorer<'a> {
     /// Intercept, then one coefficient per term.
     beta: &'a [f64],
+    /// What the time of year adds to everybody's log-odds.
+    season: f64,
     terms: &'a [Term],
     transforms: Vec<Transform>,
     ideas: &'a IdeaWeights,
@@ -164,8 +167,9 @@ struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    fn new(model: &'a ChurnModel) -> Self {
+    fn new(model: &'a ChurnModel, season: f64) -> Self {
         Scorer {
+            season,
             beta: &model.beta,
             terms: &model.terms,
             transforms: model.features.iter().map(Feature::transform).collect(),
@@ -185,7 +189,7 @@ impl<'a> Scorer<'a> {
             self.terms.iter().map(|term| term.standardised(&|feature| transformed[feature])).collect();
         // The order of the sum is the fit's, so that both come to the same bits.
         let log_odds = row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
-        (sigmoid(log_odds), self.drivers(&row, value))
+        (sigmoid(log_odds + self.season), self.drivers(&row, value))
     }
 
     fn drivers(&self, row: &[f64], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {

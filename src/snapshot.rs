@@ -14,7 +14,7 @@ use polars::prelude::*;
 
 pub use self::cutoffs::{Cutoffs, Rolling};
 use self::foreign::ForeignTable;
-pub(crate) use self::foreign::feature_column;
+pub(crate) use self::foreign::{days_column, feature_column};
 pub use self::horizon::HorizonAdvice;
 pub use self::label::LabelWindow;
 use crate::day::Day;
@@ -72,16 +72,16 @@ impl SnapshotsParams {
     ///
     /// # Errors
     /// [`Error::HorizonNotObserved`] for a label the log does not cover, [`Error::NoCutoffs`] for a log
-    /// too short for any, [`Error::NoRows`] where nobody had bought, and what
+    /// too short for any, [`Error::BeforeFirstPurchase`] where nobody had bought, and what
     /// [`FeatureSet::resolve`] refuses.
     pub fn build(&self, history: &History) -> Result<Snapshots> {
         self.label.check()?;
         let features = self.features.resolve(history)?;
         let cutoffs = self.cutoffs.days(history, self.label)?;
         let Panel { ranks, cutoffs: positions, days_since_last, columns } =
-            walk(history, &features, &cutoffs, self.population)?;
+            walk(history, &features, &cutoffs, (self.population, self.label.horizon_days))?;
         if ranks.is_empty() {
-            return Err(no_rows(&cutoffs));
+            return Err(history.nobody_bought_by(cutoffs[cutoffs.len() - 1]));
         }
         let churned = ranks
             .iter()
@@ -102,14 +102,10 @@ impl SnapshotsParams {
             churned,
             columns,
             straddling: 0,
-            reading: Some(history.reading().clone()),
+            reading: history.reading().clone(),
             fingerprint: history.fingerprint().to_owned(),
         })
     }
-}
-
-fn no_rows(cutoffs: &[Day]) -> Error {
-    Error::NoRows { cutoffs: cutoffs.iter().map(Day::to_string).collect::<Vec<_>>().join(", ") }
 }
 
 /// Labelled features: a row per customer and cutoff, ordered by both.
@@ -126,7 +122,7 @@ pub struct Snapshots {
     churned: Vec<bool>,
     columns: Vec<Vec<f64>>,
     straddling: usize,
-    reading: Option<HistoryParams>,
+    reading: HistoryParams,
     fingerprint: String,
 }
 
@@ -143,14 +139,14 @@ impl Snapshots {
     }
 
     /// Takes a table computed elsewhere: `customer_id`, `cutoff` (a date), `churned` (0/1 or a
-    /// boolean), and every feature of the set by name, with null where undefined. Other columns are
+    /// boolean), and every feature of the set that such a log can provide, by name, with null where undefined. Other columns are
     /// ignored; rows may come in any order. `days_since_last` must be among the features.
     ///
     /// `reading` says how the log behind the table was read; scoring compares with it.
     ///
     /// # Errors
     /// [`Error::FeatureMismatch`] for missing columns, wrong types, null keys or labels, doubled rows
-    /// and infinite values; [`Error::NoRows`] for an empty table.
+    /// infinite values and an empty table; what [`FeatureSet::resolve`] refuses.
     pub fn from_frame(
         frame: &DataFrame,
         features: &FeatureSet,
@@ -158,9 +154,10 @@ impl Snapshots {
         reading: &HistoryParams,
     ) -> Result<Self> {
         label.check()?;
-        let table = ForeignTable::read(frame, features)?;
+        let features = features.resolve_columns(reading.columns())?;
+        let table = ForeignTable::read(frame, &features)?;
         Ok(Snapshots {
-            features: features.features().to_vec(),
+            features,
             label,
             population: Population::All,
             cutoffs: table.cutoffs,
@@ -171,7 +168,7 @@ impl Snapshots {
             churned: table.churned,
             columns: table.columns,
             straddling: 0,
-            reading: Some(reading.clone()),
+            reading: reading.clone(),
             fingerprint: "computed elsewhere".to_owned(),
         })
     }
@@ -267,6 +264,12 @@ impl Snapshots {
         &self.columns
     }
 
+    /// The column of the first feature that is wanted.
+    pub(crate) fn column(&self, wanted: impl Fn(&Feature) -> bool) -> Option<&[f64]> {
+        let position = self.features.iter().position(wanted)?;
+        Some(&self.columns[position])
+    }
+
     pub(crate) fn labels(&self) -> &[bool] {
         &self.churned
     }
@@ -294,8 +297,8 @@ impl Snapshots {
         &self.ids
     }
 
-    pub(crate) fn reading(&self) -> Option<&HistoryParams> {
-        self.reading.as_ref()
+    pub(crate) fn reading(&self) -> &HistoryParams {
+        &self.reading
     }
 
     pub(crate) fn fingerprint(&self) -> &str {
@@ -308,6 +311,12 @@ impl Snapshots {
 
     pub(crate) fn last_cutoff(&self) -> Day {
         self.cutoffs[self.cutoffs.len() - 1]
+    }
+
+    /// The rows of the first cutoff alone.
+    pub(crate) fn at_first_cutoff(&self) -> Snapshots {
+        let first = self.cutoffs[0];
+        self.keep_cutoffs(|cutoff| cutoff == first).unwrap_or_else(|| self.clone())
     }
 
     /// The rows whose cutoff is wanted, or `None` where there are none.

@@ -75,6 +75,24 @@ pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     check_place(path)
 }
 
+/// Refuses an output that is one of the inputs.
+///
+/// # Errors
+/// [`Error::Unwritable`].
+pub fn check_apart<P: AsRef<Path>>(
+    output: impl AsRef<Path>,
+    inputs: impl IntoIterator<Item = P>,
+) -> Result<()> {
+    let output = output.as_ref();
+    let Ok(place) = fs::canonicalize(output) else { return Ok(()) };
+    match inputs.into_iter().any(|input| fs::canonicalize(input).is_ok_and(|input| input == place)) {
+        true => {
+            Err(Error::Unwritable { path: output.to_owned(), reason: "it is one of the inputs".to_owned() })
+        }
+        false => Ok(()),
+    }
+}
+
 /// Whether there is a folder for the file, and no folder in its place.
 ///
 /// # Errors
@@ -126,13 +144,23 @@ pub(crate) fn write_whole(
 ) -> Result<()> {
     let unwritable = |reason: String| Error::Unwritable { path: path.to_owned(), reason };
     check_place(path)?;
-    let temporary = temporary_neighbour(path);
-    let written = File::create(&temporary).map_err(|error| error.to_string()).and_then(|file| {
+    // A link stays a link: what it leads to is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let into = |file: File| -> std::result::Result<File, String> {
         let mut writer = BufWriter::new(file);
         fill(&mut writer)?;
-        let file = writer.into_inner().map_err(|error| error.to_string())?;
-        file.sync_all().map_err(|error| error.to_string())?;
-        fs::rename(&temporary, path).map_err(|error| error.to_string())
+        writer.into_inner().map_err(|error| error.to_string())
+    };
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+        // A device or a pipe cannot be replaced, only written to.
+        let written =
+            File::options().write(true).open(&target).map_err(|error| error.to_string()).and_then(into);
+        return written.map(drop).map_err(unwritable);
+    }
+    let temporary = temporary_neighbour(&target);
+    let written = File::create(&temporary).map_err(|error| error.to_string()).and_then(|file| {
+        into(file)?.sync_all().map_err(|error| error.to_string())?;
+        fs::rename(&temporary, &target).map_err(|error| error.to_string())
     });
     written.map_err(|reason| {
         // The reason for the failure is worth more than a failure to clean up after it.

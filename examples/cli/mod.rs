@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use winback::history::{HistoryParams, InvalidRows, Refunds};
-use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+use winback::{Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
 
 /// The column that holds amounts unless another is named.
 const DEFAULT_AMOUNT: &str = "amount";
@@ -100,13 +100,38 @@ impl ReadingOptions {
         });
         let may_lack_amount = base.is_none() && self.amount_col.is_none();
         match self.read_with(base, amount, &declare) {
-            // No amounts then; should another column be missing too, that is said now.
+            // No amounts then, if no file has them; should another column be missing too, that is said now.
             Err(winback::Error::MissingColumns { missing, .. })
-                if may_lack_amount && missing.iter().any(|name| name == DEFAULT_AMOUNT) =>
+                if may_lack_amount
+                    && missing.iter().any(|name| name == DEFAULT_AMOUNT)
+                    && !self.any_has_amounts()? =>
             {
                 self.read_with(base, None, &declare)
             }
             read => read,
+        }
+    }
+
+    fn any_has_amounts(&self) -> winback::Result<bool> {
+        let params = History::params(Columns::new("", "")).with_separator(self.separator.unwrap_or(b','));
+        match self.are_parquet()? {
+            true => params.any_parquet_has(&self.orders, DEFAULT_AMOUNT),
+            false => params.any_csv_has(&self.orders, DEFAULT_AMOUNT),
+        }
+    }
+
+    /// Whether the files are Parquet; all must be of one kind.
+    fn are_parquet(&self) -> winback::Result<bool> {
+        let is_parquet =
+            |path: &&PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+        match self.orders.iter().filter(is_parquet).count() {
+            0 => Ok(false),
+            all if all == self.orders.len() => Ok(true),
+            _ => Err(winback::Error::Parameter {
+                name: "--orders",
+                found: "CSV and Parquet together".to_owned(),
+                expected: "files of one kind",
+            }),
         }
     }
 
@@ -162,16 +187,9 @@ impl ReadingOptions {
             });
         }
         let params = declare(params);
-        let is_parquet =
-            |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
-        match self.orders.iter().filter(|path| is_parquet(path)).count() {
-            0 => params.read_csv(&self.orders),
-            all if all == self.orders.len() => params.read_parquet(&self.orders),
-            _ => Err(winback::Error::Parameter {
-                name: "--orders",
-                found: "CSV and Parquet together".to_owned(),
-                expected: "files of one kind",
-            }),
+        match self.are_parquet()? {
+            true => params.read_parquet(&self.orders),
+            false => params.read_csv(&self.orders),
         }
     }
 }
@@ -180,10 +198,10 @@ impl ReadingOptions {
 #[derive(Args, Clone, Debug)]
 pub struct TrainingOptions {
     /// Churned is who buys nothing for so many days
-    #[arg(long, default_value_t = 90, value_name = "DAYS")]
+    #[arg(long, default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=9_125))]
     pub horizon_days: i32,
     /// Days between the day of scoring and the days in which a purchase counts
-    #[arg(long, default_value_t = 0, value_name = "DAYS")]
+    #[arg(long, default_value_t = 0, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(0..=36_500))]
     pub lead_days: i32,
     /// No training cutoff before this day
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
@@ -219,8 +237,8 @@ impl TrainingOptions {
     pub fn split(&self, history: &History) -> winback::Result<(Snapshots, Snapshots)> {
         // Besides the training cutoffs: the test cutoff, and those whose label reaches past it.
         let step = (self.horizon_days / 2).max(1);
-        let straddling = (self.horizon_days + self.lead_days - 1).max(0) / step;
-        let all = self.snapshots(history, TRAINING_CUTOFFS + 1 + straddling.max(0) as usize)?;
+        let straddling = (self.horizon_days + self.lead_days - 1) / step;
+        let all = self.snapshots(history, TRAINING_CUTOFFS + 1 + straddling as usize)?;
         let last = all.cutoffs().last().copied().unwrap_or(history.observed_until());
         all.split_at(last)
     }
@@ -236,6 +254,11 @@ impl Progress {
         Progress(bar)
     }
 
+    /// Says what was read, above the line of progress.
+    pub fn say_report(&self, history: &History) {
+        self.0.suspend(|| say_report(history));
+    }
+
     pub fn step(&self, what: &'static str) {
         self.0.set_message(what);
     }
@@ -247,8 +270,8 @@ impl Drop for Progress {
     }
 }
 
-/// Says on stderr what was read, when there is something to say.
-pub fn say_report(history: &History) {
+/// Says on stderr what was read.
+fn say_report(history: &History) {
     let report = history.report();
     eprintln!("{report}");
     eprintln!(
@@ -260,15 +283,12 @@ pub fn say_report(history: &History) {
     );
 }
 
-/// Warns where the fit is not to be trusted.
-pub fn say_fit(model: &ChurnModel) {
-    eprintln!("{model}");
-}
-
 /// Runs a command: 0 on success, 1 for bad data, 2 for bad usage.
 pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     match command() {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(winback::Error::MissingColumns { .. }) = error.downcast_ref() {
@@ -282,4 +302,8 @@ pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

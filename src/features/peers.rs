@@ -16,8 +16,6 @@ use crate::history::{History, NO_SEGMENT, Run};
 const FOLDS: usize = 20;
 /// The overall share weighs as much as this many peers.
 const PRIOR_PEERS: f64 = 50.0;
-/// How many customers are counted at a time.
-const CUSTOMERS_PER_BLOCK: usize = 1 << 14;
 
 /// Customers who bought, and those of them who then stayed away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +39,9 @@ impl Count {
 pub(super) struct PeerTable {
     column: usize,
     horizon_days: i32,
-    /// Per cutoff, value and fold.
-    counts: Vec<Vec<[Count; FOLDS]>>,
+    /// Per cutoff the values and folds that have peers, ascending: a column with a value per customer
+    /// costs no more than its customers.
+    counts: Vec<Vec<(u32, u8, Count)>>,
     /// Per cutoff, over all values, by fold.
     overall: Vec<[Count; FOLDS]>,
     folds: std::sync::Arc<[u8]>,
@@ -73,39 +72,31 @@ impl PeerTable {
         cutoffs: &[Day],
         folds: &std::sync::Arc<[u8]>,
     ) -> Self {
-        let values = history.reading().columns().segments[column].clone();
-        let values = history.segment_values(&values).map_or(0, <[String]>::len);
-        let empty = || vec![vec![[Count::default(); FOLDS]; values]; cutoffs.len()];
-        let blocks = history.customers().div_ceil(CUSTOMERS_PER_BLOCK);
-        // Integer counts add up to the same in any order.
-        let counts = (0..blocks)
-            .into_par_iter()
-            .fold(empty, |mut counts, block| {
-                let end = history.customers().min((block + 1) * CUSTOMERS_PER_BLOCK);
-                for rank in block * CUSTOMERS_PER_BLOCK..end {
-                    let run = history.run(rank);
-                    for (counts, &cutoff) in counts.iter_mut().zip(cutoffs) {
-                        if let Some((home, count)) = exposure(&run, column, cutoff, horizon_days) {
-                            counts[home as usize][usize::from(folds[rank])].add(count);
-                        }
-                    }
-                }
-                counts
+        // One cutoff after another, so that the memory is one cutoff's; counts are integers, and add up
+        // to the same in any order.
+        let counts: Vec<Vec<(u32, u8, Count)>> = cutoffs
+            .iter()
+            .map(|&cutoff| {
+                let exposed = (0..history.customers()).into_par_iter().filter_map(|rank| {
+                    let (home, count) = exposure(&history.run(rank), column, cutoff, horizon_days)?;
+                    Some((home, folds[rank], count))
+                });
+                let mut all: Vec<(u32, u8, Count)> = exposed.collect();
+                all.par_sort_unstable_by_key(|&(value, fold, _)| (value, fold));
+                all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+                    .map(|same| {
+                        let mut sum = Count::default();
+                        same.iter().for_each(|(_, _, count)| sum.add(*count));
+                        (same[0].0, same[0].1, sum)
+                    })
+                    .collect()
             })
-            .reduce(empty, |mut left, right| {
-                for (left, right) in left.iter_mut().flatten().flatten().zip(right.iter().flatten().flatten())
-                {
-                    left.add(*right);
-                }
-                left
-            });
+            .collect();
         let overall = counts
             .iter()
-            .map(|values| {
+            .map(|counts| {
                 let mut overall = [Count::default(); FOLDS];
-                values
-                    .iter()
-                    .for_each(|folds| overall.iter_mut().zip(folds).for_each(|(all, one)| all.add(*one)));
+                counts.iter().for_each(|&(_, fold, count)| overall[usize::from(fold)].add(count));
                 overall
             })
             .collect();
@@ -122,20 +113,24 @@ impl PeerTable {
         let Some(home) = home_value(state.view.run(), self.column) else { return f64::NAN };
         let fold = usize::from(self.folds[state.rank as usize]);
         let cutoff = state.cutoff_index as usize;
-        let out_of_fold = |counts: &[Count; FOLDS]| {
-            let mut all = Count::default();
-            counts.iter().for_each(|count| all.add(*count));
-            all.without(counts[fold])
-        };
-        let overall = out_of_fold(&self.overall[cutoff]);
+        let mut overall = Count::default();
+        self.overall[cutoff].iter().for_each(|count| overall.add(*count));
+        let overall = overall.without(self.overall[cutoff][fold]);
         if overall.bought == 0 {
             return f64::NAN;
         }
-        let peers = out_of_fold(&self.counts[cutoff][home as usize]);
         let overall_fraction = f64::from(overall.lost) / f64::from(overall.bought);
         if !of_own_value {
             return overall_fraction;
         }
+        let counts = &self.counts[cutoff];
+        let start = counts.partition_point(|&(value, ..)| value < home);
+        let mut peers = Count::default();
+        counts[start..]
+            .iter()
+            .take_while(|&&(value, ..)| value == home)
+            .filter(|&&(_, other, _)| usize::from(other) != fold)
+            .for_each(|(_, _, count)| peers.add(*count));
         (f64::from(peers.lost) + PRIOR_PEERS * overall_fraction) / (f64::from(peers.bought) + PRIOR_PEERS)
     }
 }

@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 use crate::history::{Columns, History};
 use crate::table;
 
-/// Windows and horizons may have so many days.
+/// Horizons may have so many days: the longest standard window is four of them.
+pub(crate) const HORIZON_DAYS: std::ops::RangeInclusive<i32> = 1..=9_125;
+/// Windows may have so many days.
 pub(crate) const SPAN_DAYS: std::ops::RangeInclusive<i32> = 1..=36_500;
 
 /// A list of features.
@@ -113,7 +115,7 @@ impl FeatureSet {
         self.resolve_columns(history.reading().columns())
     }
 
-    fn resolve_columns(&self, columns: &Columns) -> Result<Vec<Feature>> {
+    pub(crate) fn resolve_columns(&self, columns: &Columns) -> Result<Vec<Feature>> {
         self.check()?;
         let mut features = Vec::new();
         for (feature, optional) in self.features.iter().zip(&self.optional) {
@@ -131,7 +133,7 @@ impl FeatureSet {
         Ok(features)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let mut names = self.names();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -52,13 +52,13 @@ impl<'a> CustomerView<'a> {
     /// Days from the last purchase to the cutoff.
     #[must_use]
     pub fn days_since_last(&self) -> i32 {
-        self.cutoff.days_since_epoch() - self.run.days[self.run.days.len() - 1]
+        self.cutoff.days_since(Day::from_days_since_epoch(self.run.days[self.run.days.len() - 1]))
     }
 
     /// Days from the first purchase to the cutoff.
     #[must_use]
     pub fn tenure_days(&self) -> i32 {
-        self.cutoff.days_since_epoch() - self.run.days[0]
+        self.cutoff.days_since(Day::from_days_since_epoch(self.run.days[0]))
     }
 
     pub(crate) fn run(&self) -> &Run<'a> {

@@ -25,18 +25,15 @@ pub enum Population {
     /// Everyone who bought on or before the cutoff.
     #[default]
     All,
-    /// Those who bought in the last so many days before it.
-    BoughtInLast {
-        /// Length of the window, days.
-        days: i32,
-    },
+    /// Those who bought in the last H days before it.
+    Recent,
 }
 
 impl Population {
-    pub(crate) fn includes(self, days_since_last: i32) -> bool {
+    fn includes(self, days_since_last: i32, horizon_days: i32) -> bool {
         match self {
             Population::All => true,
-            Population::BoughtInLast { days } => days_since_last < days,
+            Population::Recent => days_since_last < horizon_days,
         }
     }
 }
@@ -59,8 +56,9 @@ pub(crate) fn walk(
     history: &History,
     features: &[Feature],
     cutoffs: &[Day],
-    population: Population,
+    (population, horizon_days): (Population, i32),
 ) -> Result<Panel> {
+    let included = |days_since_last| population.includes(days_since_last, horizon_days);
     let peers = count_peers(history, features, cutoffs);
     let blocks: Vec<Panel> = (0..history.customers().div_ceil(CUSTOMERS_PER_BLOCK))
         .into_par_iter()
@@ -68,7 +66,7 @@ pub(crate) fn walk(
             let end = history.customers().min((block + 1) * CUSTOMERS_PER_BLOCK);
             let ranks = block * CUSTOMERS_PER_BLOCK..end;
             let states: Vec<State> =
-                ranks.flat_map(|rank| walk_customer(history, rank as u32, cutoffs, population)).collect();
+                ranks.flat_map(|rank| walk_customer(history, rank as u32, cutoffs, &included)).collect();
             Panel {
                 ranks: states.iter().map(|state| state.rank).collect(),
                 cutoffs: states.iter().map(|state| state.cutoff_index).collect(),
@@ -93,14 +91,14 @@ fn walk_customer<'a>(
     history: &'a History,
     rank: u32,
     cutoffs: &[Day],
-    population: Population,
+    included: &impl Fn(i32) -> bool,
 ) -> impl Iterator<Item = State<'a>> {
     let run = history.run(rank as usize);
     let mut sums = Sums::default();
     cutoffs.iter().zip(0_u32..).filter_map(move |(&cutoff, cutoff_index)| {
         let view = CustomerView::new(&run, cutoff)?;
         sums.advance(view.run());
-        population.includes(view.days_since_last()).then_some(State { view, rank, cutoff_index, sums })
+        included(view.days_since_last()).then_some(State { view, rank, cutoff_index, sums })
     })
 }
 
@@ -160,16 +158,9 @@ pub(crate) fn panel_at(history: &History, features: &[Feature], cutoff: Day) -> 
     if cutoff > history.observed_until() {
         return Err(Error::AfterObserved { as_of: cutoff, observed_until: history.observed_until() });
     }
-    let panel = walk(history, features, &[cutoff], Population::All)?;
+    let panel = walk(history, features, &[cutoff], (Population::All, 0))?;
     if panel.ranks.is_empty() {
-        let first = (0..history.customers()).filter_map(|rank| history.run(rank).days.first().copied()).min();
-        return Err(Error::BeforeFirstPurchase {
-            as_of: cutoff,
-            first_purchase: match first {
-                Some(day) => format!("the first purchase is on {}", Day::from_days_since_epoch(day)),
-                None => "the log holds no purchase at all".to_owned(),
-            },
-        });
+        return Err(history.nobody_bought_by(cutoff));
     }
     Ok(panel)
 }

@@ -1,5 +1,7 @@
 //! Which date does this text or timestamp show?
 
+use std::fmt::Write;
+
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, FixedOffset, Offset, TimeZone};
 use chrono_tz::Tz;
@@ -24,8 +26,10 @@ impl<'a> DateText<'a> {
         // A format that cannot read back a date it wrote would fault every row.
         let sample = DateTime::from_timestamp(1_000_000_000, 0).filter(|_| !items.contains(&Item::Error));
         let reads_back = sample.is_some_and(|sample| {
-            let written = sample.format_with_items(items.iter()).to_string();
-            date_text.day(&written) == Some(Day::from_naive(sample.date_naive()))
+            let mut written = String::new();
+            // Some codes can only be read, not written.
+            let can_write = write!(written, "{}", sample.format_with_items(items.iter())).is_ok();
+            can_write && date_text.day(&written) == Some(Day::from_naive(sample.date_naive()))
         });
         if !reads_back {
             return Err(Error::parameter(

@@ -139,7 +139,23 @@ impl HistoryParams {
                 "one ASCII character other than a quote or a line end",
             ));
         }
+        for day in [self.observed_until, self.observed_at_least_until].into_iter().flatten() {
+            if !day.is_plausible() {
+                return Err(Error::parameter("observed until", day, "1900-01-01 to 2200-12-31"));
+            }
+        }
         DateText::new(self.date_format.as_deref()).map(drop)
+    }
+
+    /// Whether refunds and the presence of amounts, discounts and segments are the same.
+    pub(crate) fn reads_alike(&self, other: &HistoryParams) -> bool {
+        let present = |params: &HistoryParams| {
+            let Columns { amount, discount, segments, .. } = &params.columns;
+            // Without amounts there are no refunds to treat.
+            let refunds = amount.as_ref().map(|_| params.refunds);
+            (refunds, amount.is_some(), discount.is_some(), segments.len())
+        };
+        present(self) == present(other)
     }
 
     /// What a model trained on such a log asks of the logs it scores, in words.

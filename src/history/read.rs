@@ -103,10 +103,7 @@ impl Source {
                     broken.insert(row, fault);
                 }
             }
-            // Only a field that goes on to the next line can have swallowed one.
-            let has_lines = |field: &[u8]| field.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
-            let ends_in_lines = record.iter().next_back().is_some_and(has_lines);
-            last = record.position().map(csv::Position::byte).filter(|_| ends_in_lines);
+            last = record.position().map(csv::Position::byte);
             row += 1;
         }
         if let Some(start) = last
@@ -126,6 +123,21 @@ impl Source {
 }
 
 const CSV_BUFFER_BYTES: usize = 1 << 20;
+
+/// The columns of a CSV file, in order.
+pub(crate) fn csv_columns(path: &Path, separator: u8) -> Result<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(open(path)?);
+    let header = reader.byte_headers().map_err(|error| Error::unreadable(path, error))?;
+    Ok(header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// The columns of a Parquet file, in order.
+pub(crate) fn parquet_columns(path: &Path) -> Result<Vec<String>> {
+    let mut reader = ParquetReader::new(open(path)?);
+    let schema = guarded("reading the schema", || reader.schema())
+        .map_err(|error| Error::unreadable(path, reason_of(error)))?;
+    Ok(schema.iter_names().map(ToString::to_string).collect())
+}
 
 /// The named fields of a line as text, or why they cannot be had.
 fn take_fields<'a>(

@@ -1,9 +1,9 @@
 //! Can a column of this type serve in this role?
 
-use polars::prelude::{ArrowField, DataType, Series};
+use polars::prelude::{ArrowDataType, ArrowField, DataType, Series};
 
 use super::dates::Zone;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::table::guarded;
 
 /// What a column is read as.
@@ -74,6 +74,18 @@ impl Role {
 
     /// Refuses an Arrow type that cannot serve, before a row is read.
     pub(crate) fn check_arrow(self, origin: &str, field: &ArrowField) -> Result<()> {
+        // polars panics on zones it does not know, so that they are looked at first.
+        if let ArrowDataType::Timestamp(_, Some(zone)) = &field.dtype
+            && !is_polars_zone(zone)
+        {
+            return Err(Error::ColumnType {
+                origin: origin.to_owned(),
+                column: field.name.to_string(),
+                found: format!("a datetime in zone {}", shown(zone)),
+                expected: self.expected(),
+                advice: "convert it to UTC or to a named zone such as Europe/Berlin first",
+            });
+        }
         match guarded("understanding the type", || Ok(DataType::from_arrow_field(field))) {
             Ok(dtype) => self.check(origin, &field.name, &dtype),
             Err(_) => Err(Error::ColumnType {
@@ -85,6 +97,12 @@ impl Role {
             }),
         }
     }
+}
+
+/// Whether polars takes this zone: an IANA name, or an offset of whole hours.
+fn is_polars_zone(zone: &str) -> bool {
+    let is_name = zone.parse::<chrono_tz::Tz>().is_ok();
+    is_name || (Zone::parse(Some(zone)).is_some() && zone.ends_with(":00") && zone.len() == "+02:00".len())
 }
 
 /// The column as text: text as it is, categories by their names, integers in decimal.

@@ -62,13 +62,20 @@ impl IdeaWeights {
         self.ideas.iter().map(|(idea, weights)| (*idea, dot(weights))).collect()
     }
 
-    /// Whether weights read from a file belong to a model of so many terms.
-    pub(super) fn check(&self, terms: usize) -> std::result::Result<(), String> {
-        match self.ideas.iter().find(|(_, weights)| weights.len() != terms) {
-            Some((idea, weights)) => {
-                Err(format!("{} weights of {idea:?} and {terms} terms do not belong together", weights.len()))
-            }
-            None => Ok(()),
+    /// Whether weights read from a file belong to these coefficients: they must add up to them.
+    pub(super) fn check(&self, beta: &[f64]) -> std::result::Result<(), String> {
+        const TOLERANCE: f64 = 1e-9;
+        if let Some((idea, weights)) = self.ideas.iter().find(|(_, weights)| weights.len() != beta.len()) {
+            let (found, terms) = (weights.len(), beta.len());
+            return Err(format!("{found} weights of {idea:?} and {terms} terms do not belong together"));
+        }
+        let adds_up = |(term, beta): (usize, &f64)| {
+            let sum: f64 = self.ideas.iter().map(|(_, weights)| weights[term]).sum();
+            (sum - beta).abs() <= TOLERANCE * (1.0 + beta.abs())
+        };
+        match beta.iter().enumerate().all(adds_up) {
+            true => Ok(()),
+            false => Err("the weights of its ideas do not add up to its coefficients".to_owned()),
         }
     }
 }

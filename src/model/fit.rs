@@ -2,21 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::curves::Curves;
 use super::design::{Design, sigmoid};
 use super::drivers::IdeaWeights;
 use super::logistic::{self, LogisticFit};
-use super::terms::{Term, TermKind, TermRows, candidates, standardise, transform};
+use super::terms::{Term, TermChoice, TermKind, TermRows, candidates, core, standardise, transform};
 use crate::error::{Error, Result};
 use crate::features::{Idea, salted_hash};
 use crate::metrics;
 use crate::snapshot::Snapshots;
 
 /// L2 strengths tried forward in time; scikit-learn's C is 1 over them.
-const STRENGTHS: [f64; 6] = [0.1, 1.0, 10.0, 30.0, 100.0, 300.0];
-/// The strength where there is no time to choose in.
-const DEFAULT_STRENGTH: f64 = 1.0;
+const STRENGTHS: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
+/// The default strength up to [`SHRUNK_EVENTS`], where 30 did best on samples of every open log; beyond,
+/// it falls as events grow, to the least of [`DEFAULT_RANGE`].
+const SHRUNK_EVENTS: f64 = 1_000.0;
+const DEFAULT_RANGE: (f64, f64) = (3.0, 30.0);
+/// Below so many events only the core columns are tried: more cannot be learned from them. Events are
+/// the rows of the rarer class.
+const CORE_EVENTS: usize = 100;
 /// Another strength must do better than the default by so many standard errors.
 const SURE_STANDARD_ERRORS: f64 = 2.0;
+/// Fewer customers than this cannot be sure of anything.
+const LEAST_CUSTOMERS: usize = 30;
 /// At most so many cutoffs serve to choose the strength, the latest ones.
 const MOST_FOLDS: usize = 3;
 /// At most so many rows serve to choose the strength.
@@ -42,8 +50,13 @@ pub struct FitSummary {
     pub strengths_tried: Vec<StrengthTried>,
     /// Rows fitted on.
     pub rows: usize,
+    /// Which columns were tried; [`TermChoice::Core`] where fewer than 100 rows of the rarer class were
+    /// there to learn from.
+    pub terms: TermChoice,
     /// Columns that do not vary in training, and were left out.
     pub constant: Vec<String>,
+    /// Features that no column is made of, because theirs do not vary or were not tried.
+    pub unused: Vec<String>,
 }
 
 /// One L2 strength and how it did on cutoffs after those it was fitted on.
@@ -65,34 +78,28 @@ pub(super) struct Fitted {
     pub(super) summary: FitSummary,
     /// Each row's probability.
     pub(super) probabilities: Vec<f64>,
-    /// Standardised ln(1 + days since last) alone.
-    pub(super) recency: Curve,
+    pub(super) curves: Curves,
 }
 
-/// A logistic curve over one transformed feature.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Curve {
-    mean: f64,
-    sd: f64,
-    intercept: f64,
-    slope: f64,
-}
-
-impl Curve {
-    /// The probability at a value of ln(1 + x).
-    pub(crate) fn probability(&self, x: f64) -> f64 {
-        sigmoid(self.intercept + self.slope * (x.ln_1p() - self.mean) / self.sd)
-    }
-}
-
-pub(super) fn fit(snapshots: &Snapshots, l2: Option<f64>, max_rows: usize) -> Result<Fitted> {
-    refuse_single_class(snapshots)?;
-    let panel = Prepared::new(snapshots);
+pub(super) fn fit(
+    snapshots: &Snapshots,
+    choice: TermChoice,
+    l2: Option<f64>,
+    max_rows: usize,
+) -> Result<Fitted> {
     let rows = sample(snapshots, &all_rows(snapshots), max_rows);
+    let churned = rows.iter().filter(|&&row| snapshots.labels()[row as usize]).count();
+    refuse_single_class(churned, rows.len())?;
+    let events = churned.min(rows.len() - churned);
+    let choice = match choice {
+        TermChoice::Automatic if events < CORE_EVENTS => TermChoice::Core,
+        TermChoice::Automatic => TermChoice::Full,
+        chosen => chosen,
+    };
+    let panel = Prepared::new(snapshots, choice);
     let (l2, strengths_tried) = match l2 {
         Some(l2) => (l2, Vec::new()),
-        None => choose_strength(&panel, &rows)?,
+        None => choose_strength(&panel, &rows, default_strength(events))?,
     };
     let (terms, constant) = panel.standardise(&rows);
     let design = panel.design(&terms, &rows);
@@ -114,9 +121,11 @@ pub(super) fn fit(snapshots: &Snapshots, l2: Option<f64>, max_rows: usize) -> Re
             l2,
             strengths_tried,
             rows: rows.len(),
+            terms: choice,
             constant,
+            unused: unused(&terms, snapshots),
         },
-        recency: fit_recency(snapshots, &rows)?,
+        curves: Curves::fit(snapshots, &rows)?,
         idea_weights: IdeaWeights::new(&design, &fit.beta[1..], &ideas)?,
         terms,
         fit,
@@ -132,9 +141,12 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(snapshots: &'a Snapshots) -> Self {
+    fn new(snapshots: &'a Snapshots, choice: TermChoice) -> Self {
         let transformed = transform(snapshots.features(), snapshots.columns());
-        let kinds = candidates(snapshots.features(), &transformed);
+        let kinds = match choice {
+            TermChoice::Core => core(snapshots.features()),
+            _ => candidates(snapshots.features(), &transformed),
+        };
         Prepared { snapshots, transformed, kinds }
     }
 
@@ -157,12 +169,13 @@ impl<'a> Prepared<'a> {
 /// and scored there. What is standardised is learned there too. A strength other than
 /// [`DEFAULT_STRENGTH`] is taken only where it is better than that by more than two standard errors of
 /// the difference: below them, differences are the noise of one log.
-fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthTried>)> {
+fn choose_strength(panel: &Prepared, rows: &[u32], default: f64) -> Result<(f64, Vec<StrengthTried>)> {
     let snapshots = panel.snapshots;
     let rows = sample(snapshots, rows, STRENGTH_ROWS);
     let cutoffs = snapshots.cutoffs();
     let cutoff_of = |row: u32| snapshots.positions()[row as usize] as usize;
     let mut losses: Vec<Vec<f64>> = vec![Vec::new(); STRENGTHS.len()];
+    let mut customers: Vec<u32> = Vec::new();
     for (position, &test_cutoff) in cutoffs.iter().enumerate().rev().take(MOST_FOLDS) {
         let trained = |cutoff: usize| cutoffs[cutoff].plus_days(snapshots.label().days()) <= test_cutoff;
         let training: Vec<u32> = rows.iter().copied().filter(|&row| trained(cutoff_of(row))).collect();
@@ -174,6 +187,7 @@ fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthT
         let (terms, _) = panel.standardise(&training);
         let (design, test_design) = (panel.design(&terms, &training), panel.design(&terms, &test));
         let test_labels = panel.labels(&test);
+        customers.extend(test.iter().map(|&row| snapshots.ranks()[row as usize]));
         let mut start: Option<Vec<f64>> = None;
         for (&strength, losses) in STRENGTHS.iter().zip(&mut losses).rev() {
             let fit = logistic::fit(&design, &labels, strength, start.as_deref())?;
@@ -185,16 +199,17 @@ fn choose_strength(panel: &Prepared, rows: &[u32]) -> Result<(f64, Vec<StrengthT
         }
     }
     if losses[0].is_empty() {
-        return Ok((DEFAULT_STRENGTH, Vec::new()));
+        return Ok((default, Vec::new()));
     }
     let tried: Vec<StrengthTried> = STRENGTHS
         .iter()
         .zip(&losses)
         .map(|(&l2, losses)| StrengthTried { l2, log_loss: mean(losses) })
         .collect();
-    let default = STRENGTHS.iter().position(|l2| *l2 == DEFAULT_STRENGTH).unwrap_or_default();
+    let default = STRENGTHS.iter().position(|l2| *l2 == default).unwrap_or_default();
     let best = (0..tried.len()).rev().min_by(|&a, &b| tried[a].log_loss.total_cmp(&tried[b].log_loss));
-    let chosen = best.filter(|&best| is_surely_better(&losses[best], &losses[default])).unwrap_or(default);
+    let chosen =
+        best.filter(|&best| is_surely_better(&losses[best], &losses[default], &customers)).unwrap_or(default);
     Ok((STRENGTHS[chosen], tried))
 }
 
@@ -202,12 +217,31 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Whether the mean difference exceeds so many of its standard errors.
-fn is_surely_better(losses: &[f64], others: &[f64]) -> bool {
-    let gains: Vec<f64> = others.iter().zip(losses).map(|(other, own)| other - own).collect();
+/// Whether the summed gain exceeds so many of its standard errors. A customer's gains at several
+/// cutoffs go together, so that customers are what is counted.
+fn is_surely_better(losses: &[f64], others: &[f64], customers: &[u32]) -> bool {
+    let mut of_rows: Vec<(u32, f64)> = customers
+        .iter()
+        .zip(others.iter().zip(losses))
+        .map(|(&customer, (other, own))| (customer, other - own))
+        .collect();
+    of_rows.sort_by_key(|&(customer, _)| customer);
+    let gains: Vec<f64> =
+        of_rows.chunk_by(|a, b| a.0 == b.0).map(|rows| rows.iter().map(|(_, gain)| gain).sum()).collect();
+    if gains.len() < LEAST_CUSTOMERS {
+        return false;
+    }
     let gain = mean(&gains);
-    let variance = gains.iter().map(|g| (g - gain) * (g - gain)).sum::<f64>() / gains.len() as f64;
-    gain > SURE_STANDARD_ERRORS * (variance / gains.len() as f64).sqrt()
+    let squares = gains.iter().map(|g| (g - gain) * (g - gain)).sum::<f64>();
+    let error = (squares / (gains.len() - 1) as f64 / gains.len() as f64).sqrt();
+    gain > SURE_STANDARD_ERRORS * error
+}
+
+/// The names of features that no term is made of.
+fn unused(terms: &[Term], snapshots: &Snapshots) -> Vec<String> {
+    let used = |position: usize| terms.iter().any(|term| term.kind.features().contains(&position));
+    let features = snapshots.features().iter().enumerate();
+    features.filter(|(position, _)| !used(*position)).map(|(_, feature)| feature.name()).collect()
 }
 
 fn all_rows(snapshots: &Snapshots) -> Vec<u32> {
@@ -231,8 +265,10 @@ fn sample(snapshots: &Snapshots, rows: &[u32], most: usize) -> Vec<u32> {
     let mut chosen: Vec<u32> = customers
         .into_iter()
         .take_while(|&(_, _, own)| {
+            // At least one customer, however many rows they have.
+            let is_first = taken == 0;
             taken += own;
-            taken <= most
+            is_first || taken <= most
         })
         .map(|(_, rank, _)| rank)
         .collect();
@@ -247,16 +283,29 @@ fn is_single_class(labels: &[bool]) -> bool {
     labels.iter().all(|&label| label) || !labels.iter().any(|&label| label)
 }
 
-fn refuse_single_class(snapshots: &Snapshots) -> Result<()> {
-    if !is_single_class(snapshots.labels()) {
-        return Ok(());
+fn refuse_single_class(churned: usize, rows: usize) -> Result<()> {
+    match churned {
+        0 => Err(Error::SingleClass { rows, class: "not churned" }),
+        all if all == rows => Err(Error::SingleClass { rows, class: "churned" }),
+        _ => Ok(()),
     }
-    let class = if snapshots.labels().first() == Some(&true) { "churned" } else { "not churned" };
-    Err(Error::SingleClass { rows: snapshots.rows(), class })
+}
+
+/// The strength among those tried that is nearest to 30,000 over the events, on a log scale.
+fn default_strength(events: usize) -> f64 {
+    let (least, most) = DEFAULT_RANGE;
+    let wanted = (most * SHRUNK_EVENTS / events.max(1) as f64).clamp(least, most);
+    let off = |l2: f64| (l2 / wanted).ln().abs();
+    STRENGTHS.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(most)
 }
 
 /// Probabilities of all rows of a design.
-pub(super) fn probabilities(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
+fn probabilities(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
+    log_odds(design, beta).into_iter().map(sigmoid).collect()
+}
+
+/// Log-odds of all rows of a design.
+pub(super) fn log_odds(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
     use rayon::prelude::*;
     const ROWS: usize = 1 << 10;
     let blocks: Vec<Vec<f64>> = (0..design.rows().div_ceil(ROWS))
@@ -269,28 +318,8 @@ pub(super) fn probabilities(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
             for (column, b) in columns.chunks_exact(rows.len()).zip(&beta[1..]) {
                 eta.iter_mut().zip(column).for_each(|(eta, x)| *eta += b * x);
             }
-            eta.into_iter().map(sigmoid).collect()
+            eta
         })
         .collect();
     blocks.concat()
-}
-
-/// Recency alone, calibrated on the training rows: the least a model must beat.
-fn fit_recency(snapshots: &Snapshots, rows: &[u32]) -> Result<Curve> {
-    let days: Vec<f64> = snapshots.days_since_last().iter().map(|&days| f64::from(days).ln_1p()).collect();
-    let transformed = [days];
-    let kinds = [TermKind::Value(0)];
-    let (terms, _) = standardise(&kinds, &[crate::features::Feature::DaysSinceLast], &transformed, rows);
-    let labels: Vec<bool> = rows.iter().map(|&row| snapshots.labels()[row as usize]).collect();
-    let fit = logistic::fit(
-        &TermRows { terms: &terms, transformed: &transformed, rows },
-        &labels,
-        DEFAULT_STRENGTH,
-        None,
-    )?;
-    Ok(match (terms.first(), fit.beta.as_slice()) {
-        (Some(term), &[intercept, slope]) => Curve { mean: term.mean, sd: term.sd, intercept, slope },
-        // Everyone is silent for the same time, which then tells nothing.
-        _ => Curve { mean: 0.0, sd: 1.0, intercept: fit.beta[0], slope: 0.0 },
-    })
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChurnModel, POSITIVE_CLASS};
 use crate::error::{Error, Result};
-use crate::features::{Feature, supply_custom};
+use crate::features::{Feature, FeatureSet, supply_custom};
 use crate::table;
 
+/// No fit comes near it; sums of such coefficients stay finite.
+const LARGEST_COEFFICIENT: f64 = 1e6;
 /// The format this version writes and reads.
 const FORMAT: u64 = 1;
 
@@ -31,7 +33,14 @@ struct Header {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Body {
+    #[serde(rename = "format")]
+    _format: u64,
+    #[serde(rename = "written_by")]
+    _written_by: String,
+    #[serde(rename = "positive_class")]
+    _positive_class: String,
     model: ChurnModel,
 }
 
@@ -112,7 +121,8 @@ impl ChurnModel {
                 header.positive_class
             )));
         }
-        let Body { mut model } = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
+        let Body { mut model, .. } =
+            serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
         model.check().map_err(damaged)?;
         supply_custom(&mut model.features, own_features).map_err(|missing| Error::FeatureMismatch {
             origin: origin.to_owned(),
@@ -135,23 +145,28 @@ impl ChurnModel {
                 self.covariance.len()
             ));
         }
-        self.idea_weights.check(self.terms.len())?;
+        self.idea_weights.check(&self.beta[1..])?;
+        let set = self.features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with);
+        set.check().map_err(|error| error.to_string())?;
         let mut used = vec![false; self.features.len()];
         for feature in self.terms.iter().flat_map(|term| term.kind.features()) {
             *used.get_mut(feature).ok_or_else(|| {
                 format!("feature {} of its terms is missing; there are {}", feature + 1, self.features.len())
             })? = true;
         }
-        let constant = |feature: &Feature| self.fit.constant.contains(&feature.name());
-        if let Some(extra) =
-            self.features.iter().zip(used).find(|(feature, used)| !used && !constant(feature))
+        let unused = |feature: &Feature| self.fit.unused.contains(&feature.name());
+        if let Some((extra, _)) =
+            self.features.iter().zip(used).find(|(feature, used)| !used && !unused(feature))
         {
-            return Err(format!("feature `{}` belongs to no term", extra.0.name()));
+            return Err(format!("feature `{}` belongs to no term", extra.name()));
         }
         let numbers = self.beta.iter().chain(&self.covariance).chain([&self.at_risk_threshold, &self.fit.l2]);
         let standards = self.terms.iter().flat_map(|term| [term.mean, term.sd]);
         if numbers.copied().chain(standards).any(|number| !number.is_finite()) {
             return Err("a number is not finite".to_owned());
+        }
+        if self.beta.iter().any(|beta| beta.abs() > LARGEST_COEFFICIENT) {
+            return Err(format!("a coefficient is larger than {LARGEST_COEFFICIENT}"));
         }
         if let Some(term) = self.terms.iter().find(|term| term.sd <= 0.0) {
             return Err(format!(

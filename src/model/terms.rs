@@ -81,6 +81,38 @@ impl Term {
     }
 }
 
+/// Which columns the model tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TermChoice {
+    /// All of them, or the few where there is too little to learn many from.
+    #[default]
+    Automatic,
+    /// All: every feature, and products of the main ones.
+    Full,
+    /// The few that carry most: silence, its ratio to the rhythm, purchases ever and lately, and
+    /// tenure.
+    Core,
+}
+
+/// The few columns that carry most; all features of a set that has none of them.
+pub(crate) fn core(features: &[Feature]) -> Vec<TermKind> {
+    let is_core = |feature: &Feature| {
+        matches!(
+            feature,
+            Feature::DaysSinceLast
+                | Feature::OverdueRatio { .. }
+                | Feature::NPurchases
+                | Feature::PurchaseRate { .. }
+                | Feature::TenureDays
+        )
+    };
+    let all = 0..features.len();
+    let few: Vec<TermKind> =
+        all.clone().filter(|&position| is_core(&features[position])).map(TermKind::Value).collect();
+    if few.is_empty() { all.map(TermKind::Value).collect() } else { few }
+}
+
 /// The columns worth trying for these features: every feature, its presence where nothing else tells,
 /// and products of how recent, how old, how many and how overdue.
 pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<TermKind> {
@@ -140,23 +172,24 @@ pub(crate) fn standardise(
     transformed: &[Vec<f64>],
     rows: &[u32],
 ) -> (Vec<Term>, Vec<String>) {
-    let learned: Vec<Term> = kinds.par_iter().map(|&kind| learn(kind, transformed, rows)).collect();
+    let learned: Vec<(Term, f64)> = kinds.par_iter().map(|&kind| learn(kind, transformed, rows)).collect();
     let mut constant = Vec::new();
     let terms = learned
         .into_iter()
-        .filter(|term| {
-            let varies = term.sd.is_finite() && term.sd > LEAST_RELATIVE_SD * term.mean.abs().max(1e-300);
+        .filter_map(|(term, size)| {
+            let varies = term.sd.is_finite() && term.sd > LEAST_RELATIVE_SD * size.max(1e-300);
             if !varies {
                 constant.push(term.kind.name(features));
             }
-            varies
+            varies.then_some(term)
         })
         .collect();
     (terms, constant)
 }
 
-fn learn(kind: TermKind, transformed: &[Vec<f64>], rows: &[u32]) -> Term {
-    let blocks = |of: &dyn Fn(f64) -> f64| -> (f64, f64) {
+/// A term and the size of what it is made of: a difference may be 0 but for rounding.
+fn learn(kind: TermKind, transformed: &[Vec<f64>], rows: &[u32]) -> (Term, f64) {
+    let blocks = |kind: TermKind, of: &dyn Fn(f64) -> f64| -> f64 {
         let (mut sum, mut count) = (0.0, 0.0);
         for block in rows.chunks(ROWS_PER_BLOCK) {
             let mut part = 0.0;
@@ -169,12 +202,15 @@ fn learn(kind: TermKind, transformed: &[Vec<f64>], rows: &[u32]) -> Term {
             }
             sum += part;
         }
-        (sum, count)
+        sum / count
     };
-    let (sum, count) = blocks(&|value| value);
-    let mean = sum / count;
-    let (squares, _) = blocks(&|value| (value - mean) * (value - mean));
-    Term { kind, mean, sd: (squares / count).sqrt() }
+    let mean = blocks(kind, &|value| value);
+    let sd = blocks(kind, &|value| (value - mean) * (value - mean)).sqrt();
+    let size = match kind {
+        TermKind::Excess(feature, _) => blocks(TermKind::Value(feature), &f64::abs),
+        _ => mean.abs(),
+    };
+    (Term { kind, mean, sd }, size)
 }
 
 /// Some rows of a panel as the model sees them.

@@ -53,6 +53,7 @@ fn fact(feature: &Feature, value: f64, bought_once: bool) -> Option<String> {
     let text = match feature {
         Feature::DaysSinceLast if value == 0.0 => "bought on the day itself".to_owned(),
         Feature::DaysSinceLast => format!("last bought {} ago", counted(value, "day", "days")),
+        Feature::OverdueRatio { .. } if !bought_once => format!("{value:.1} times the usual interval"),
         Feature::IsSilentBeyondLongest if value == 1.0 => "never silent so long before".to_owned(),
         Feature::IntervalShrunk { .. } if bought_once => "no second purchase yet".to_owned(),
         Feature::IntervalShrunk { .. } => {

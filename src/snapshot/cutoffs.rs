@@ -9,6 +9,7 @@ use crate::history::History;
 
 /// How many cutoffs are taken unless told otherwise.
 const DEFAULT_MOST: usize = 9;
+const MOST_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000;
 /// Below so many cutoffs a rolling start moves closer to the log's first day.
 const FEW_CUTOFFS: usize = 3;
 
@@ -104,8 +105,8 @@ impl Rolling {
             return Err(Error::parameter("step between cutoffs", format!("{step} days"), "1 to 36,500 days"));
         }
         let most = self.at_most.unwrap_or(DEFAULT_MOST);
-        if most == 0 {
-            return Err(Error::parameter("number of cutoffs", most, "at least 1"));
+        if !MOST_RANGE.contains(&most) {
+            return Err(Error::parameter("number of cutoffs", most, "1 to 10,000"));
         }
         let last = self.last.unwrap_or(latest);
         if last > latest {

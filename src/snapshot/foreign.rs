@@ -5,7 +5,7 @@ use polars::prelude::*;
 use super::pick;
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::features::{Feature, FeatureSet};
+use crate::features::Feature;
 use crate::history::CustomerIds;
 use crate::table::guarded;
 
@@ -27,8 +27,8 @@ fn mismatch(problem: impl Into<String>) -> Error {
 }
 
 impl ForeignTable {
-    pub(super) fn read(frame: &DataFrame, features: &FeatureSet) -> Result<Self> {
-        let names = features.names();
+    pub(super) fn read(frame: &DataFrame, features: &[Feature]) -> Result<Self> {
+        let names: Vec<String> = features.iter().map(Feature::name).collect();
         let recency = Feature::DaysSinceLast.name();
         let needed = ["customer_id", "cutoff", "churned", recency.as_str()];
         let missing: Vec<&str> = needed
@@ -48,10 +48,7 @@ impl ForeignTable {
         for name in &names {
             columns.push(pick(&feature_column(frame, name, FOREIGN)?, &order));
         }
-        let recency = pick(&feature_column(frame, &recency, FOREIGN)?, &order);
-        if recency.iter().any(|days| !(days.fract() == 0.0 && *days >= 0.0 && *days <= f64::from(i32::MAX))) {
-            return Err(mismatch("days_since_last must be whole and at least 0 in every row"));
-        }
+        let recency = pick(&days_column(frame, &recency, FOREIGN)?, &order);
         Ok(keys.finish(&order, columns, recency.iter().map(|&days| days as i32).collect()))
     }
 }
@@ -124,6 +121,23 @@ impl Keys {
             days_since_last,
             columns,
         }
+    }
+}
+
+/// A feature column that holds whole days, at least 0, in every row.
+pub(crate) fn days_column(frame: &DataFrame, name: &str, origin: &str) -> Result<Vec<f64>> {
+    let column = feature_column(frame, name, origin)?;
+    let is_days = |days: &f64| days.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(days);
+    match column.iter().position(|days| !is_days(days)) {
+        Some(row) => Err(Error::FeatureMismatch {
+            origin: origin.to_owned(),
+            problem: format!(
+                "column `{name}` must be whole and at least 0, found {} in row {}",
+                column[row],
+                row + 1
+            ),
+        }),
+        None => Ok(column),
     }
 }
 

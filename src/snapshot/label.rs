@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::day::{Day, Window};
 use crate::error::{Error, Result};
-use crate::features::SPAN_DAYS;
+use crate::features::{HORIZON_DAYS, SPAN_DAYS};
 
 /// The days in which a customer must buy not to count as churned: `(cutoff + lead, cutoff + lead + H]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +24,11 @@ impl LabelWindow {
     }
 
     pub(crate) fn check(self) -> Result<()> {
-        if !SPAN_DAYS.contains(&self.horizon_days) {
+        if !HORIZON_DAYS.contains(&self.horizon_days) {
             return Err(Error::parameter(
                 "horizon",
                 format!("{} days", self.horizon_days),
-                "1 to 36,500 days",
+                "1 to 9,125 days",
             ));
         }
         if !(0..=*SPAN_DAYS.end()).contains(&self.lead_days) {

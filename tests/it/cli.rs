@@ -153,7 +153,7 @@ fn refusals_say_why_and_exit_with_one_for_data_and_two_for_usage() {
     };
     train(&[], 1, "no column `ordered_on`; found `customer_id`, `timestamp`");
     train(&["--date-col", "timestamp", "--amount-col", "total"], 1, "no column `total`");
-    train(&["--date-col", "timestamp", "--horizon-days", "0"], 2, "horizon is 0 days");
+    train(&["--date-col", "timestamp", "--horizon-days", "0"], 2, "0 is not in 1..=9125");
     train(&["--date-col", "timestamp", "--until", "2011-13-01"], 2, "is not a date");
     train(&["--date-col", "timestamp", "--date-format", "%d.%m.%Y"], 1, "22190 rows: date cannot be read");
     train(
@@ -161,6 +161,8 @@ fn refusals_say_why_and_exit_with_one_for_data_and_two_for_usage() {
         1,
         "amount is negative and refunds are rejected",
     );
+    train(&["--date-col", "timestamp", "--lead-days", "2147483647"], 2, "is not in 0..=36500");
+    train(&["--date-col", "timestamp", "--date-format", "%Y-%#z"], 2, "date format is `%Y-%#z`");
     train(&["--separator", "ab"], 2, "expected one ASCII character");
     check_refused("train", &["--orders", "no-such-*.csv", "--model-out", &out], 1, "no such file");
     check_refused(
@@ -171,4 +173,32 @@ fn refusals_say_why_and_exit_with_one_for_data_and_two_for_usage() {
     );
     check_refused("score", &["--orders", &orders], 2, "--model");
     assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn an_output_never_replaces_an_input() {
+    let folder = folder("apart");
+    let orders = folder.join("orders.csv");
+    fs::write(&orders, "customer_id,ordered_on\n1,2024-01-01\n").unwrap();
+    let orders = orders.to_str().unwrap();
+    check_refused("train", &["--orders", orders, "--model-out", orders], 1, "it is one of the inputs");
+    assert!(fs::read_to_string(orders).unwrap().starts_with("customer_id"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn amounts_that_only_some_files_have_are_not_dropped() {
+    let folder = folder("some");
+    let (with, without) = (folder.join("with.csv"), folder.join("without.csv"));
+    fs::write(&with, "customer_id,ordered_on,amount\n1,2024-01-01,5\n").unwrap();
+    fs::write(&without, "customer_id,ordered_on\n1,2024-01-02\n").unwrap();
+    let out = folder.join("model.json");
+    let (with, without, out) = (with.to_str().unwrap(), without.to_str().unwrap(), out.to_str().unwrap());
+    check_refused(
+        "train",
+        &["--orders", with, without, "--model-out", out],
+        1,
+        "without.csv: no column `amount`",
+    );
+    fs::remove_dir_all(&folder).unwrap();
 }

@@ -20,6 +20,7 @@ mod reading_files;
 mod reading_types;
 mod reference;
 mod saved;
+mod season;
 mod simulated;
 mod snapshots;
 mod support;

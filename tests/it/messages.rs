@@ -112,10 +112,6 @@ fn errors() -> Vec<(Error, &'static str)> {
              it and 180 days before it; shorten the horizon or bring a longer log",
         ),
         (
-            Error::NoRows { cutoffs: text("2023-01-01") },
-            "no customer had bought by 2023-01-01; choose a later cutoff",
-        ),
-        (
             Error::EmptySplit {
                 test_cutoff: day("2024-06-01"),
                 side: "training",

@@ -3,6 +3,7 @@
 use polars::prelude::*;
 use serde::Deserialize;
 use winback::features::Transform;
+use winback::model::TermChoice;
 use winback::snapshot::LabelWindow;
 use winback::{ChurnModel, Cutoffs, Feature, FeatureSet, Snapshots};
 
@@ -60,7 +61,11 @@ fn coefficients_and_errors_equal_the_forty_digit_ones() {
     // One case below one half and one above: the positive class must not turn.
     assert!(fixture.cases[0].churned_fraction < 0.4 && fixture.cases[1].churned_fraction > 0.6);
     for case in &fixture.cases {
-        let model = ChurnModel::params().with_l2(fixture.l2).fit(&snapshots_of(case)).unwrap();
+        let model = ChurnModel::params()
+            .with_terms(TermChoice::Full)
+            .with_l2(fixture.l2)
+            .fit(&snapshots_of(case))
+            .unwrap();
         assert!(model.fit_summary().converged);
         let table = model.coefficients().unwrap();
         for (column, expected) in [("estimate", &case.estimate), ("standard_error", &case.standard_error)] {
@@ -79,7 +84,8 @@ fn flipping_every_label_flips_the_model() {
     let [case, ..] = &fixture.cases[..] else { panic!("no case") };
     let flipped = Case { churned: case.churned.iter().map(|label| 1 - label).collect(), ..serde_copy(case) };
     let estimates = |case: &Case| {
-        let model = ChurnModel::params().with_l2(1.0).fit(&snapshots_of(case)).unwrap();
+        let params = ChurnModel::params().with_terms(TermChoice::Full);
+        let model = params.with_l2(1.0).fit(&snapshots_of(case)).unwrap();
         floats(&model.coefficients().unwrap(), "estimate")
     };
     for (one, other) in estimates(case).iter().zip(estimates(&flipped)) {

@@ -258,7 +258,8 @@ fn a_header_cut_at_the_wrong_character_brings_advice() {
             &orders(),
             &header,
             &format!(
-                "log.csv: no column {names}; found `{header}`; the header holds a {name}: try {shown} as the separator"
+                "log.csv: no column {names}; found `{}`; the header holds a {name}: try {shown} as the separator",
+                header.escape_debug()
             ),
         );
     }

@@ -84,12 +84,20 @@ fn a_file_that_does_not_fit_is_refused() {
     );
     check_refused(
         |file| file["model"]["features"].as_array_mut().unwrap().push("tenure_days".into()),
-        "belongs to no term",
+        "stands twice in the set",
     );
     check_refused(|file| file["model"]["terms"][0]["sd"] = 0.into(), "is not above 0");
     check_refused(|file| file["model"]["terms"][0]["kind"]["value"] = 99.into(), "is missing; there are");
     check_refused(|file| file["model"]["at_risk_threshold"] = 2.into(), "is not a probability");
     check_refused(|file| file["model"]["surprise"] = 1.into(), "unknown field `surprise`");
+    check_refused(|file| file["surprise"] = 1.into(), "unknown field `surprise`");
+    check_refused(|file| file["model"]["beta"][1] = 1e308.into(), "do not add up");
+    check_refused(|file| file["model"]["idea_weights"]["ideas"] = serde_json::json!([]), "do not add up");
+    check_refused(|file| file["model"]["features"][1] = "days_since_last".into(), "stands twice in the set");
+    let window = |file: &mut serde_json::Value| {
+        file["model"]["features"][9] = serde_json::json!({"purchases_in": {"days": i32::MIN}});
+    };
+    check_refused(window, "expected 1 to 36,500 days");
     check_refused(|file| *file = 3.into(), "not a usable model file");
     let number_too_large = model().to_json().unwrap().replacen("\"mean\": ", "\"mean\": 1e999, \"was\": ", 1);
     assert!(matches!(ChurnModel::from_json(&number_too_large).unwrap_err(), Error::ModelDamaged { .. }));
@@ -149,5 +157,20 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     let error = winback::table::write(&scores, folder.join("scores.xlsx")).unwrap_err().to_string();
     assert!(error.ends_with("scores.xlsx, expected a name that ends in .csv or .parquet"), "{error}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_devices_are_written_through() {
+    let folder = folder("links");
+    let (target, link) = (folder.join("target.json"), folder.join("link.json"));
+    std::fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    model().save(&link).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(ChurnModel::load(&target).unwrap(), model());
+    model().save("/dev/null").unwrap();
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -114,7 +114,7 @@ fn a_population_can_be_narrowed_to_recent_customers() {
         history(&[order(1, 0), order(1, 99), order(2, 0), order(3, 70), order(4, 71), order(1, 300)]);
     let snapshots = Snapshots::params(standard(30))
         .with_horizon_days(30)
-        .with_population(Population::BoughtInLast { days: 30 })
+        .with_population(Population::Recent)
         .with_cutoffs(Cutoffs::explicit([first_day().plus_days(100)]))
         .build(&history)
         .unwrap();
