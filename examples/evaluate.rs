@@ -14,7 +14,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use winback::{ChurnModel, table};
 
+use winback::evaluate::Backtest;
+
 use cli::{Progress, ReadingOptions, TrainingOptions};
+
+/// How many cutoffs are tested, and how many are taken up for that.
+const BACKTESTS: usize = 6;
+const BACKTEST_CUTOFFS: usize = 16;
 
 /// Train before, and test at, the last cutoff whose outcome the orders show
 #[derive(Parser)]
@@ -40,7 +46,13 @@ fn main() -> ExitCode {
         let (train, test) = options.training.split(&history)?;
         progress.step("fitting");
         let model = ChurnModel::params().fit(&train)?.with_season(&history)?;
-        let evaluation = model.evaluate(&test)?;
+        progress.step("testing");
+        let backtest = Backtest::run(
+            &ChurnModel::params(),
+            &options.training.snapshots(&history, BACKTEST_CUTOFFS)?,
+            BACKTESTS,
+        )?;
+        let evaluation = model.evaluate(&test)?.with_backtest(backtest);
         drop(progress);
         eprintln!("{model}");
         writeln!(std::io::stdout(), "{evaluation}")?;

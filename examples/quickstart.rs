@@ -12,10 +12,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use polars::prelude::{AnyValue, DataFrame};
+use winback::evaluate::Backtest;
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
 
 const HORIZON_DAYS: i32 = 60;
 const CALLS: usize = 10;
+const BACKTESTS: usize = 5;
 
 fn main() -> ExitCode {
     cli::run(quickstart)
@@ -36,7 +38,9 @@ fn quickstart() -> Result<(), Box<dyn Error>> {
         .build(&history)?;
     let last_cutoff = snapshots.cutoffs().last().copied().ok_or("no cutoff")?;
     let (train, test) = snapshots.split_at(last_cutoff)?;
-    let evaluation = ChurnModel::params().fit(&train)?.with_season(&history)?.evaluate(&test)?;
+    let backtest = Backtest::run(&ChurnModel::params(), &snapshots, BACKTESTS)?;
+    let model = ChurnModel::params().fit(&train)?.with_season(&history)?;
+    let evaluation = model.evaluate(&test)?.with_backtest(backtest);
     writeln!(out, "2. How good the model is\n\n{evaluation}")?;
     assert!(evaluation.all.auc > evaluation.all.baselines.recency.auc);
 

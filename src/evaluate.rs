@@ -1,23 +1,29 @@
 //! Can we trust it, and is it better than looking at recency?
 
 mod baselines;
+mod quality;
 mod backtest;
+mod verdict;
 
 use std::fmt;
 
 use serde::Serialize;
 
+use self::backtest::BacktestTable;
 pub use self::backtest::{Backtest, BacktestRow};
 use self::baselines::SimpleScores;
 pub use self::baselines::{Baseline, Baselines};
+use self::quality::Judged;
+pub use self::quality::Quality;
+pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::features::Feature;
-use crate::metrics::{self, CalibrationRow, GainRow};
+use crate::metrics::Interval;
 use crate::model::{ChurnModel, POSITIVE_CLASS, sigmoid};
 use crate::snapshot::Snapshots;
 
-/// Groups of the calibration table.
-const CALIBRATION_GROUPS: usize = 10;
+/// What the bootstrap of an evaluation begins with, unless another is given.
+const DEFAULT_SEED: u64 = 1;
 
 /// How a model did on cutoffs it was not trained on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,29 +36,20 @@ pub struct Evaluation {
     pub all: Quality,
     /// Those who had bought in the last H days; `None` where nobody had.
     pub recent: Option<Quality>,
+    /// The same fit at earlier cutoffs; empty until [`with_backtest`](Self::with_backtest).
+    pub backtest: Vec<BacktestRow>,
+    /// Whether the model is worth using; `None` without a backtest.
+    pub verdict: Option<Verdict>,
 }
 
-/// The quality of the probabilities of some customers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Quality {
-    /// Rows: customers, once per cutoff.
-    pub rows: usize,
-    /// Share that churned, 0 to 1.
-    pub churned_fraction: f64,
-    /// Area under the ROC curve; `None` where all or none churned.
-    pub auc: Option<f64>,
-    /// Mean negative log-likelihood.
-    pub log_loss: f64,
-    /// Mean squared error of the probability.
-    pub brier: f64,
-    /// Mean predicted probability.
-    pub predicted_fraction: f64,
-    /// Predicted against observed, in groups of ascending probability.
-    pub calibration: Vec<CalibrationRow>,
-    /// Cumulative gains and lift by tenths.
-    pub gains: Vec<GainRow>,
-    /// What simpler scores reach on the same customers.
-    pub baselines: Baselines,
+impl Evaluation {
+    /// Adds how the same fit did at other cutoffs, and with it the verdict.
+    #[must_use]
+    pub fn with_backtest(mut self, backtest: Backtest) -> Self {
+        self.verdict = Some(Verdict::new(&self.all, &backtest));
+        self.backtest = backtest.rows;
+        self
+    }
 }
 
 impl ChurnModel {
@@ -62,32 +59,31 @@ impl ChurnModel {
     /// [`Error::TestOverlapsTraining`] for a test cutoff before the last training label ended;
     /// [`Error::FeatureMismatch`] for snapshots of other features or another label window.
     pub fn evaluate(&self, test: &Snapshots) -> Result<Evaluation> {
+        self.evaluate_seeded(test, DEFAULT_SEED)
+    }
+
+    /// As [`evaluate`](Self::evaluate), with another seed for the bootstrapped intervals (1 there).
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_seeded(&self, test: &Snapshots, seed: u64) -> Result<Evaluation> {
         self.check_test(test)?;
-        let probabilities = self.test_probabilities(test);
-        let simple = SimpleScores::new(self, test);
-        let quality = |rows: &[usize]| {
-            let labels: Vec<bool> = rows.iter().map(|&row| test.labels()[row]).collect();
-            let own: Vec<f64> = rows.iter().map(|&row| probabilities[row]).collect();
-            let churned = labels.iter().filter(|&&label| label).count();
-            Quality {
-                rows: rows.len(),
-                churned_fraction: churned as f64 / rows.len() as f64,
-                auc: metrics::roc_auc(&own, &labels),
-                log_loss: metrics::log_loss(&own, &labels),
-                brier: metrics::brier(&own, &labels),
-                calibration: metrics::calibration(&own, &labels, CALIBRATION_GROUPS),
-                gains: metrics::gains(&own, &labels),
-                predicted_fraction: own.iter().sum::<f64>() / own.len() as f64,
-                baselines: simple.of(rows, &labels),
-            }
+        let judged = Judged {
+            probabilities: &self.test_probabilities(test),
+            labels: test.labels(),
+            customers: test.ranks(),
+            simple: &SimpleScores::new(self, test),
+            seed,
         };
         let all: Vec<usize> = (0..test.rows()).collect();
         let recent: Vec<usize> = all.iter().copied().filter(|&row| test.is_recent(row)).collect();
         Ok(Evaluation {
             test_cutoffs: test.cutoffs().to_vec(),
             horizon_days: self.label().horizon_days,
-            all: quality(&all),
-            recent: (!recent.is_empty()).then(|| quality(&recent)),
+            all: judged.quality(&all),
+            recent: (!recent.is_empty()).then(|| judged.quality(&recent)),
+            backtest: Vec::new(),
+            verdict: None,
         })
     }
 
@@ -138,36 +134,87 @@ impl fmt::Display for Evaluation {
             cutoffs.join(", "),
             self.horizon_days
         )?;
-        writeln!(f, "  {:<22}{:>12}{:>12}", "", "everyone", "recent")?;
+        writeln!(f, "  {:<26}{:>26}{:>26}", "", "everyone", "recent")?;
         let mut line = |name: &str, show: &dyn Fn(&Quality) -> String| {
             let recent = self.recent.as_ref().map_or_else(|| "-".to_owned(), show);
-            writeln!(f, "  {name:<22}{:>12}{recent:>12}", show(&self.all))
+            writeln!(f, "  {name:<26}{:>26}{recent:>26}", show(&self.all))
         };
-        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-        let top_lift = |quality: &Quality| quality.gains.first().map(|row| row.lift);
+        let percent = |value: f64| format!("{:.1} %", value * 100.0);
         line("customers", &|quality| quality.rows.to_string())?;
-        line(POSITIVE_CLASS, &|quality| format!("{:.1} %", quality.churned_fraction * 100.0))?;
-        line("AUC", &|quality| number(quality.auc))?;
-        line("AUC, recency alone", &|quality| number(quality.baselines.recency.auc))?;
-        line("log-loss", &|quality| number(Some(quality.log_loss)))?;
-        line("log-loss, recency", &|quality| number(Some(quality.baselines.recency.log_loss)))?;
-        line("Brier score", &|quality| number(Some(quality.brier)))?;
-        line("Brier score, recency", &|quality| number(Some(quality.baselines.recency.brier)))?;
-        line("lift of the top tenth", &|quality| number(top_lift(quality)))?;
-        line("lift, recency", &|quality| number(quality.baselines.recency.lift))?;
+        line(POSITIVE_CLASS, &|quality| percent(quality.churned_fraction))?;
+        line("predicted", &|quality| percent(quality.predicted_fraction))?;
+        line("AUC", &|quality| with_range(quality.auc, quality.auc_interval.as_ref()))?;
+        line("  over recency alone", &|quality| {
+            let over = quality.auc_over_recency.as_ref();
+            with_range(over.map(|over| over.estimate), over)
+        })?;
+        line("log-loss", &|quality| with_range(Some(quality.log_loss), quality.log_loss_interval.as_ref()))?;
+        line("Brier score", &|quality| with_range(Some(quality.brier), quality.brier_interval.as_ref()))?;
+        line("lift of the top tenth", &|quality| number(quality.gains.first().map(|row| row.lift)))?;
+        line("calibration error", &|quality| {
+            format!("{:.4} (chance {:.4})", quality.ece, quality.ece_if_calibrated)
+        })?;
+        line("calibration slope", &|quality| {
+            let slope = quality.calibration_line.as_ref().map(|line| &line.slope);
+            with_range(slope.map(|slope| slope.estimate), slope)
+        })?;
+        self.write_baselines(f)?;
+        self.write_calibration(f)?;
+        if !self.backtest.is_empty() {
+            writeln!(f, "  the same fit at several cutoffs:")?;
+            write!(f, "{}", BacktestTable(&self.backtest))?;
+        }
+        match self.verdict {
+            Some(verdict) => writeln!(f, "  verdict: {verdict}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Evaluation {
+    fn write_baselines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  simpler scores, everyone           AUC  log-loss     Brier      lift")?;
+        let baselines = &self.all.baselines;
+        let rows = [
+            ("days since last (recency)", Some(&baselines.recency)),
+            ("purchases (frequency)", baselines.frequency.as_ref()),
+            ("overdue ratio", baselines.overdue.as_ref()),
+        ];
+        for (name, baseline) in rows {
+            let Some(Baseline { auc, log_loss, brier, lift }) = baseline else { continue };
+            let (auc, lift) = (number(*auc), number(*lift));
+            writeln!(f, "    {name:<28}{auc:>10}{log_loss:>10.4}{brier:>10.4}{lift:>10}")?;
+        }
+        Ok(())
+    }
+
+    fn write_calibration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, quality) in [("everyone", Some(&self.all)), ("recent", self.recent.as_ref())] {
             let Some(quality) = quality else { continue };
             writeln!(f, "  calibration, {name} (predicted -> observed)")?;
             for row in &quality.calibration {
+                let [predicted, observed, low, high] =
+                    [row.predicted, row.observed, row.low, row.high].map(|value| value * 100.0);
+                // What lies outside its interval is marked.
+                let mark = if (low..=high).contains(&predicted) { "" } else { "  *" };
                 writeln!(
                     f,
-                    "  {:>6} customers  {:>5.1} % -> {:>5.1} %",
-                    row.rows,
-                    row.predicted * 100.0,
-                    row.observed * 100.0
+                    "  {:>6} customers  {predicted:>5.1} % -> {observed:>5.1} % ({low:.1} to {high:.1}){mark}",
+                    row.rows
                 )?;
             }
         }
         Ok(())
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+fn with_range(value: Option<f64>, interval: Option<&Interval>) -> String {
+    match interval {
+        Some(interval) => format!("{} ({:.4} to {:.4})", number(value), interval.low, interval.high),
+        None => number(value),
     }
 }

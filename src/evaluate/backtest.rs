@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Quality;
+use super::quality::Quality;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::model::ChurnModelParams;
@@ -105,13 +105,22 @@ impl Backtest {
 
 impl fmt::Display for Backtest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        BacktestTable(&self.rows).fmt(f)
+    }
+}
+
+/// Rows as a table.
+pub(super) struct BacktestTable<'a>(pub(super) &'a [BacktestRow]);
+
+impl fmt::Display for BacktestTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "  {:<12}{:>10}{:>10}{:>11}{:>9}{:>9}{:>10}{:>10}",
             "cutoff", "customers", "churned", "predicted", "AUC", "recency", "log-loss", "recency"
         )?;
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-        for row in &self.rows {
+        for row in self.0 {
             writeln!(
                 f,
                 "  {:<12}{:>10}{:>8.1} %{:>9.1} %{:>9}{:>9}{:>10.4}{:>10.4}",

@@ -88,11 +88,11 @@ pub enum Feature {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Idea {
-    /// How long the customer has been silent, in days and against their own rhythm.
+    /// How long the customer has been silent.
     Silence,
     /// How much they bought, lately and ever.
     Activity,
-    /// How often and how regularly they buy.
+    /// How often and how regularly they buy, and how the silence compares with that.
     Rhythm,
     /// What they spend.
     Money,
@@ -223,10 +223,10 @@ impl Feature {
     #[must_use]
     pub fn idea(&self) -> Idea {
         match self {
-            Feature::DaysSinceLast | Feature::OverdueRatio { .. } | Feature::IsSilentBeyondLongest => {
-                Idea::Silence
-            }
-            Feature::IntervalShrunk { .. }
+            Feature::DaysSinceLast => Idea::Silence,
+            Feature::OverdueRatio { .. }
+            | Feature::IsSilentBeyondLongest
+            | Feature::IntervalShrunk { .. }
             | Feature::IntervalSd
             | Feature::IntervalMax
             | Feature::IntervalLast => Idea::Rhythm,

@@ -53,8 +53,8 @@ fn fact(feature: &Feature, value: f64, bought_once: bool) -> Option<String> {
     let text = match feature {
         Feature::DaysSinceLast if value == 0.0 => "bought on the day itself".to_owned(),
         Feature::DaysSinceLast => format!("last bought {} ago", counted(value, "day", "days")),
-        Feature::OverdueRatio { .. } if !bought_once => format!("{value:.1} times the usual interval"),
-        Feature::IsSilentBeyondLongest if value == 1.0 => "never silent so long before".to_owned(),
+        Feature::OverdueRatio { .. } if !bought_once => format!("silent for {value:.1} times that"),
+        Feature::IsSilentBeyondLongest if value == 1.0 => "never so long before".to_owned(),
         Feature::IntervalShrunk { .. } if bought_once => "no second purchase yet".to_owned(),
         Feature::IntervalShrunk { .. } => {
             format!("buys about every {}", counted(value.round(), "day", "days"))
@@ -102,10 +102,10 @@ mod tests {
         assert_eq!(say(once, Idea::Rhythm, 0.1), "no second purchase yet: raises the risk");
         assert_eq!(say(once, Idea::Money, -0.1), "spending: lowers the risk");
         let often = [1.0, 400.0, 8.0, 41.3, 1.0];
+        assert_eq!(say(often, Idea::Silence, 0.7), "last bought 1 day ago: raises the risk");
         assert_eq!(
-            say(often, Idea::Silence, 0.7),
-            "last bought 1 day ago, never silent so long before: raises the risk"
+            say(often, Idea::Rhythm, -0.1),
+            "buys about every 41 days, never so long before: lowers the risk"
         );
-        assert_eq!(say(often, Idea::Rhythm, -0.1), "buys about every 41 days: lowers the risk");
     }
 }

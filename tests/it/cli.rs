@@ -120,7 +120,7 @@ fn evaluation_is_written_as_json() {
             json.to_str().unwrap(),
         ],
     );
-    assert!(String::from_utf8_lossy(&output.stdout).contains("AUC, recency alone"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("over recency alone"));
     let value: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     for group in ["all", "recent"] {
         for number in ["auc", "log_loss", "brier"] {
@@ -128,7 +128,16 @@ fn evaluation_is_written_as_json() {
         }
         assert!(value[group]["baselines"]["recency"]["auc"].is_number());
         assert_eq!(value[group]["gains"].as_array().unwrap().len(), 10);
+        for baseline in ["recency", "frequency", "overdue"] {
+            assert!(value[group]["baselines"][baseline]["log_loss"].is_number(), "{group} {baseline}");
+        }
+        for interval in ["auc_interval", "log_loss_interval", "brier_interval", "ece_interval"] {
+            assert!(value[group][interval]["low"].as_f64() <= value[group][interval]["high"].as_f64());
+        }
+        assert!(value[group]["ece"].is_number() && value[group]["calibration"].is_array());
     }
+    assert_eq!(value["verdict"], "better");
+    assert!(value["backtest"].as_array().unwrap().len() > 3);
     fs::remove_dir_all(&folder).unwrap();
 }
 

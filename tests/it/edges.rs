@@ -245,7 +245,7 @@ fn segment_columns_meet_by_name() {
 
 #[test]
 fn few_customers_get_few_columns_and_finite_scores() {
-    for customers in [2, 5, 20, 60] {
+    for customers in [2, 5, 12] {
         let orders = rhythmic(customers, 500, 33);
         let Ok(model) = fit(&orders) else { continue };
         assert_eq!(model.fit_summary().terms, winback::model::TermChoice::Core);

@@ -12,6 +12,7 @@ mod layers;
 mod leaks;
 mod logs;
 mod messages;
+mod metrics;
 mod model;
 mod reading_csv;
 mod reading_dates;
