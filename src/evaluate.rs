@@ -4,11 +4,13 @@ mod baselines;
 mod quality;
 mod backtest;
 mod verdict;
+mod ageing;
 
 use std::fmt;
 
 use serde::Serialize;
 
+pub use self::ageing::{Advice, Ageing, Drift};
 use self::backtest::BacktestTable;
 pub use self::backtest::{Backtest, BacktestRow};
 use self::baselines::SimpleScores;
@@ -17,7 +19,6 @@ use self::quality::Judged;
 pub use self::quality::Quality;
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
-use crate::features::Feature;
 use crate::metrics::Interval;
 use crate::model::{ChurnModel, POSITIVE_CLASS, sigmoid};
 use crate::snapshot::Snapshots;
@@ -98,23 +99,7 @@ impl ChurnModel {
     }
 
     fn check_test(&self, test: &Snapshots) -> Result<()> {
-        let names = |features: &[Feature]| features.iter().map(Feature::name).collect::<Vec<_>>();
-        let mismatch =
-            |problem: String| Error::FeatureMismatch { origin: "test snapshots".to_owned(), problem };
-        if self.features() != test.features() {
-            return Err(mismatch(format!(
-                "their features are not the model's: found {}, expected {}",
-                names(test.features()).join(", "),
-                names(self.features()).join(", ")
-            )));
-        }
-        if self.label() != test.label() {
-            return Err(mismatch(format!(
-                "their label window is {:?}, the model's is {:?}",
-                test.label(),
-                self.label()
-            )));
-        }
+        self.check_alike(test, "test snapshots")?;
         let trained_until = self.provenance().labelled_until;
         match test.cutoffs().first() {
             Some(&test_cutoff) if test_cutoff < trained_until => {

@@ -12,7 +12,9 @@ mod curves;
 mod drivers;
 mod fit;
 mod season;
+mod portrait;
 mod coefficients;
+mod recalibrate;
 mod saved;
 
 use std::fmt;
@@ -23,6 +25,8 @@ pub(crate) use self::curves::{Curve, Curves};
 pub(crate) use self::design::sigmoid;
 pub(crate) use self::drivers::IdeaWeights;
 pub use self::fit::{FitSummary, StrengthTried};
+use self::portrait::Portrait;
+pub use self::recalibrate::Recalibration;
 use self::season::Residual;
 pub use self::season::Season;
 pub(crate) use self::terms::Term;
@@ -91,11 +95,12 @@ impl ChurnModelParams {
             return Err(Error::parameter("most rows", 0, "at least 1"));
         }
         let fitted = fit::fit(snapshots, self.terms, self.l2, self.max_rows)?;
+        let probabilities = fitted.probabilities;
         let recent: Vec<f64> = (0..snapshots.rows())
             .filter(|&row| snapshots.is_recent(row))
-            .map(|row| fitted.probabilities[row])
+            .map(|row| probabilities[row])
             .collect();
-        let everyone = if recent.is_empty() { fitted.probabilities } else { recent };
+        let everyone = if recent.is_empty() { probabilities.clone() } else { recent };
         let cutoffs = snapshots.cutoffs();
         Ok(ChurnModel {
             features: snapshots.features().to_vec(),
@@ -109,6 +114,7 @@ impl ChurnModelParams {
             covariance: fitted.covariance,
             curves: fitted.curves,
             season: None,
+            portrait: Portrait::new(snapshots.columns(), &probabilities),
             provenance: Provenance {
                 crate_version: env!("CARGO_PKG_VERSION").to_owned(),
                 rows: snapshots.rows(),
@@ -172,6 +178,7 @@ pub struct ChurnModel {
     pub(crate) at_risk_threshold: f64,
     pub(crate) curves: Curves,
     season: Option<Season>,
+    pub(crate) portrait: Portrait,
     fit: FitSummary,
     provenance: Provenance,
 }

@@ -62,6 +62,11 @@ impl IdeaWeights {
         self.ideas.iter().map(|(idea, weights)| (*idea, dot(weights))).collect()
     }
 
+    /// Multiplies all weights, as the coefficients are multiplied.
+    pub(super) fn scale(&mut self, factor: f64) {
+        self.ideas.iter_mut().flat_map(|(_, weights)| weights).for_each(|weight| *weight *= factor);
+    }
+
     /// Whether weights read from a file belong to these coefficients: they must add up to them.
     pub(super) fn check(&self, beta: &[f64]) -> std::result::Result<(), String> {
         const TOLERANCE: f64 = 1e-9;

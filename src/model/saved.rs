@@ -123,7 +123,7 @@ impl ChurnModel {
         }
         let Body { mut model, .. } =
             serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-        model.check().map_err(damaged)?;
+        model.fits_together().map_err(damaged)?;
         supply_custom(&mut model.features, own_features).map_err(|missing| Error::FeatureMismatch {
             origin: origin.to_owned(),
             problem: format!(
@@ -135,7 +135,7 @@ impl ChurnModel {
     }
 
     /// Whether the parts of a model read from a file belong together.
-    fn check(&self) -> std::result::Result<(), String> {
+    fn fits_together(&self) -> std::result::Result<(), String> {
         let width = self.terms.len() + 1;
         if self.beta.len() != width || self.covariance.len() != width * width {
             return Err(format!(
@@ -177,6 +177,7 @@ impl ChurnModel {
         if !(0.0..=1.0).contains(&self.at_risk_threshold) {
             return Err(format!("the at-risk threshold {} is not a probability", self.at_risk_threshold));
         }
+        self.portrait.check(self.features.len())?;
         self.label.check().map_err(|error| error.to_string())
     }
 }

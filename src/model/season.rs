@@ -133,6 +133,11 @@ impl Season {
         self.strength
     }
 
+    /// Multiplies all offsets, as the coefficients are multiplied.
+    pub(super) fn scale(&mut self, factor: f64) {
+        self.strength *= factor;
+    }
+
     /// How well the year before told what came: the slope of residuals on those a year earlier, held
     /// towards one half by a prior.
     fn learn_strength(&self) -> f64 {

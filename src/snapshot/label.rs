@@ -51,3 +51,9 @@ impl LabelWindow {
         }
     }
 }
+
+impl std::fmt::Display for LabelWindow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} days that begin {} days after the cutoff", self.horizon_days, self.lead_days)
+    }
+}

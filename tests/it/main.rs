@@ -1,5 +1,6 @@
 //! All integration tests: one binary, because each would link polars again.
 
+mod ageing;
 mod cdnow;
 mod cli;
 mod determinism;

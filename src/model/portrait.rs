@@ -1,0 +1,49 @@
+//! Whom was the model trained on?
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// How many values stand for a feature's distribution.
+const VALUES: usize = 100;
+
+/// The training population: enough of every feature's distribution to notice when it moves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Portrait {
+    /// Per feature, up to 100 equally likely values, ascending; fewer where the rest is null.
+    values: Vec<Vec<f64>>,
+    /// Mean predicted probability in training.
+    pub(crate) mean_probability: f64,
+}
+
+impl Portrait {
+    pub(super) fn new(columns: &[Vec<f64>], probabilities: &[f64]) -> Self {
+        Portrait {
+            values: columns.par_iter().map(|column| equally_likely(column)).collect(),
+            mean_probability: probabilities.iter().sum::<f64>() / probabilities.len() as f64,
+        }
+    }
+
+    /// A feature's values in training, NaN for null, as a sample of 100.
+    pub(crate) fn sample(&self, feature: usize) -> Vec<f64> {
+        let mut sample = self.values[feature].clone();
+        sample.resize(VALUES, f64::NAN);
+        sample
+    }
+
+    pub(super) fn check(&self, features: usize) -> Result<(), String> {
+        let fits = self.values.len() == features && self.values.iter().all(|values| values.len() <= VALUES);
+        match fits && (0.0..=1.0).contains(&self.mean_probability) {
+            true => Ok(()),
+            false => Err("its portrait of the training population does not fit its features".to_owned()),
+        }
+    }
+}
+
+fn equally_likely(column: &[f64]) -> Vec<f64> {
+    let mut known: Vec<f64> = column.iter().copied().filter(|value| !value.is_nan()).collect();
+    known.sort_unstable_by(f64::total_cmp);
+    let taken = (VALUES as f64 * known.len() as f64 / column.len() as f64).round() as usize;
+    // The middles of `taken` equal parts.
+    (0..taken).map(|part| known[(2 * part + 1) * known.len() / (2 * taken)]).collect()
+}

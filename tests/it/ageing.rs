@@ -1,0 +1,73 @@
+//! A saved model meets later customers.
+
+use winback::evaluate::Advice;
+use winback::model::Recalibration;
+use winback::{ChurnModel, Cutoffs, Snapshots};
+
+use crate::logs::{Order, first_day, history, rhythmic, standard};
+
+fn train(orders: &[Order], until: i32) -> ChurnModel {
+    let history = history(orders);
+    let snapshots = Snapshots::params(standard(60))
+        .with_horizon_days(60)
+        .with_cutoffs(Cutoffs::rolling().ending(first_day().plus_days(until)).at_most(4))
+        .build(&history)
+        .unwrap();
+    ChurnModel::params().fit(&snapshots).unwrap()
+}
+
+#[test]
+fn the_population_it_was_trained_on_is_kept_and_another_is_not() {
+    let orders = rhythmic(1_500, 700, 41);
+    let model = train(&orders, 400);
+    let same = model.check(&history(&orders), first_day().plus_days(460)).unwrap();
+    assert!(same.drift.iter().all(|drift| drift.stability_index.is_finite()));
+    let mut dearer = orders.clone();
+    dearer.iter_mut().for_each(|order| order.amount *= 8.0);
+    let other = model.check(&history(&dearer), first_day().plus_days(460)).unwrap();
+    assert_eq!(other.advice, Advice::Retrain);
+    assert!(other.drift[0].feature.contains("amount"), "{other}");
+    let index = |ageing: &winback::evaluate::Ageing| {
+        let found = ageing.drift.iter().find(|drift| drift.feature == "amount_mean");
+        found.unwrap().stability_index
+    };
+    assert!(index(&same) < 0.1 && index(&other) > 0.25, "{same}\n{other}");
+    assert_eq!(other.to_frame().unwrap().height(), other.drift.len());
+}
+
+#[test]
+fn an_old_model_is_to_be_trained_again() {
+    let orders = rhythmic(300, 700, 42);
+    let model = train(&orders, 120);
+    let ageing = model.check(&history(&orders), first_day().plus_days(680)).unwrap();
+    assert_eq!((ageing.age_days, ageing.advice), (500, Advice::Retrain));
+}
+
+#[test]
+fn recalibration_makes_the_level_right_and_keeps_the_order() {
+    let orders = rhythmic(1_500, 700, 43);
+    let model = train(&orders, 200);
+    let history = history(&orders);
+    let later = Snapshots::params(standard(60))
+        .with_horizon_days(60)
+        .with_cutoffs(Cutoffs::explicit([first_day().plus_days(500)]))
+        .build(&history)
+        .unwrap();
+    for what in [Recalibration::Intercept, Recalibration::InterceptAndSlope] {
+        let moved = model.recalibrate(&later, what).unwrap();
+        let frame = later.to_frame().unwrap();
+        let scores = moved.score_frame(&frame).unwrap();
+        let mean = scores.probabilities().iter().sum::<f64>() / scores.len() as f64;
+        assert!((mean - later.churned_fraction()).abs() < 1e-6, "{mean} is not {}", later.churned_fraction());
+        let before = model.score_frame(&frame).unwrap();
+        let order = |scores: &winback::Scores| {
+            let mut order: Vec<usize> = (0..scores.len()).collect();
+            order.sort_by(|&a, &b| scores.probabilities()[a].total_cmp(&scores.probabilities()[b]));
+            order
+        };
+        assert_eq!(order(&before), order(&scores));
+        assert_eq!(ChurnModel::from_json(&moved.to_json().unwrap()).unwrap(), moved);
+        // What it has seen it may not be tested on.
+        assert!(moved.evaluate(&later).is_err());
+    }
+}
