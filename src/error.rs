@@ -199,6 +199,20 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A customer's purchases in numbers that cannot be.
+    #[error("summary {row} of {of}: {name} is {found}, expected {expected}")]
+    InvalidSummary {
+        /// Which of the customers given, from 1.
+        row: usize,
+        /// How many were given.
+        of: usize,
+        /// The number that is wrong.
+        name: &'static str,
+        /// What was given.
+        found: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A test that shares label days with training.
     #[error(
         "the test's first cutoff is {test_cutoff}, but training labels reach to {trained_until}; test on cutoffs from {trained_until} on"

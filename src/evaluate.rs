@@ -164,6 +164,7 @@ impl Evaluation {
             ("days since last (recency)", Some(&baselines.recency)),
             ("purchases (frequency)", baselines.frequency.as_ref()),
             ("overdue ratio", baselines.overdue.as_ref()),
+            ("MBG/NBD", baselines.mbg_nbd.as_ref()),
         ];
         for (name, baseline) in rows {
             let Some(Baseline { auc, log_loss, brier, lift }) = baseline else { continue };

@@ -8,6 +8,7 @@ pub mod error;
 pub mod table;
 pub mod history;
 pub mod metrics;
+pub mod btyd;
 pub mod features;
 pub mod snapshot;
 pub mod model;

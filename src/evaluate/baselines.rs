@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::Feature;
+use crate::btyd::{MbgNbd, Summary};
+use crate::features::{Feature, Population};
 use crate::metrics;
 use crate::model::{ChurnModel, Curve};
 use crate::snapshot::Snapshots;
@@ -17,6 +18,10 @@ pub struct Baselines {
     /// Days since last over the shrunk interval: the higher, the likelier; `None` where the features
     /// leave it out.
     pub overdue: Option<Baseline>,
+    /// P(no purchase in the horizon) of an MBG/NBD fitted to what was known at each cutoff; `None` where
+    /// the features leave out recency, tenure or the number of purchases, with a lead, or where the fit
+    /// fails.
+    pub mbg_nbd: Option<Baseline>,
 }
 
 /// What one simple score reaches.
@@ -63,6 +68,7 @@ pub(super) struct SimpleScores {
     pub(super) recency: SimpleScore,
     frequency: Option<SimpleScore>,
     overdue: Option<SimpleScore>,
+    mbg_nbd: Option<SimpleScore>,
 }
 
 impl SimpleScores {
@@ -78,6 +84,7 @@ impl SimpleScores {
             recency: SimpleScore::new(&days, &curves.recency, 1.0),
             frequency: score(count, curves.frequency.as_ref(), -1.0),
             overdue: score(overdue, curves.overdue.as_ref(), 1.0),
+            mbg_nbd: rhythm_alone(test),
         }
     }
 
@@ -87,6 +94,37 @@ impl SimpleScores {
             recency: self.recency.of(rows, labels),
             frequency: of(&self.frequency),
             overdue: of(&self.overdue),
+            mbg_nbd: of(&self.mbg_nbd),
         }
     }
+}
+
+/// P(no purchase in the horizon) by an MBG/NBD fitted at each cutoff to all its customers.
+fn rhythm_alone(test: &Snapshots) -> Option<SimpleScore> {
+    let label = test.label();
+    if label.lead_days > 0 || test.population() != Population::All {
+        return None;
+    }
+    let tenure = test.column(|feature| *feature == Feature::TenureDays)?;
+    let purchases = test.column(|feature| *feature == Feature::NPurchases)?;
+    let summaries: Vec<Summary> = test
+        .days_since_last()
+        .iter()
+        .zip(tenure.iter().zip(purchases))
+        .map(|(&silent, (&age, &n))| Summary::new(n - 1.0, age - f64::from(silent), age))
+        .collect();
+    let mut probabilities = vec![0.0; summaries.len()];
+    for cutoff in 0..test.cutoffs().len() as u32 {
+        let rows: Vec<usize> = (0..summaries.len()).filter(|&row| test.positions()[row] == cutoff).collect();
+        let known: Vec<Summary> = rows.iter().map(|&row| summaries[row]).collect();
+        let model = MbgNbd::params().fit(&known).ok()?;
+        for row in rows {
+            probabilities[row] = model.p_no_purchase(summaries[row], f64::from(label.horizon_days));
+        }
+    }
+    let is_probability = |p: &f64| (0.0..=1.0).contains(p);
+    probabilities
+        .iter()
+        .all(is_probability)
+        .then(|| SimpleScore { scores: probabilities.clone(), probabilities })
 }

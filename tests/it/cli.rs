@@ -128,7 +128,7 @@ fn evaluation_is_written_as_json() {
         }
         assert!(value[group]["baselines"]["recency"]["auc"].is_number());
         assert_eq!(value[group]["gains"].as_array().unwrap().len(), 10);
-        for baseline in ["recency", "frequency", "overdue"] {
+        for baseline in ["recency", "frequency", "overdue", "mbg_nbd"] {
             assert!(value[group]["baselines"][baseline]["log_loss"].is_number(), "{group} {baseline}");
         }
         for interval in ["auc_interval", "log_loss_interval", "brier_interval", "ece_interval"] {

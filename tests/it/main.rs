@@ -1,6 +1,8 @@
 //! All integration tests: one binary, because each would link polars again.
 
 mod ageing;
+mod btyd;
+mod btyd_edges;
 mod cdnow;
 mod cli;
 mod determinism;

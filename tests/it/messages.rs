@@ -133,6 +133,16 @@ fn errors() -> Vec<(Error, &'static str)> {
             "the model cannot be fitted: the matrix is singular",
         ),
         (
+            Error::InvalidSummary {
+                row: 3,
+                of: 10,
+                name: "recency",
+                found: 40.0,
+                expected: "above 0, as there are repeat purchases, and at most the age",
+            },
+            "summary 3 of 10: recency is 40, expected above 0, as there are repeat purchases, and at most the age",
+        ),
+        (
             Error::TestOverlapsTraining { test_cutoff: day("2024-01-01"), trained_until: day("2024-02-29") },
             "the test's first cutoff is 2024-01-01, but training labels reach to 2024-02-29; test on cutoffs from \
              2024-02-29 on",
