@@ -61,11 +61,18 @@ impl ChurnModel {
     /// nobody had bought.
     pub fn score(&self, history: &History, as_of: Day) -> Result<Scores> {
         self.check_policy(history)?;
-        let panel = panel_at(history, &self.features_in(history)?, as_of)?;
+        let mut features = self.features_in(history)?;
+        // What a customer brought lately is walked along with the model's own features.
         let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) };
-        let recent_spend = match history.reading().columns().has_amount() {
-            true => panel_at(history, &[spend], as_of)?.columns.swap_remove(0),
-            false => vec![f64::NAN; panel.ranks.len()],
+        let position = features.iter().position(|feature| *feature == spend);
+        if position.is_none() && history.reading().columns().has_amount() {
+            features.push(spend);
+        }
+        let mut panel = panel_at(history, &features, as_of)?;
+        let recent_spend = match position {
+            Some(position) => panel.columns[position].clone(),
+            None if features.len() > self.features.len() => panel.columns.pop().unwrap_or_default(),
+            None => vec![f64::NAN; panel.ranks.len()],
         };
         let Panel { ranks, days_since_last, columns, .. } = panel;
         let silent = days_since_last.into_iter().map(f64::from).collect();
