@@ -60,10 +60,7 @@ impl Options {
         let mean = |value: &dyn Fn(&winback::evaluate::BacktestRow) -> f64| {
             rows.iter().map(value).sum::<f64>() / rows.len() as f64
         };
-        Ok(Means {
-            auc: mean(&|row| row.auc.unwrap_or(f64::NAN)),
-            log_loss: mean(&|row| row.log_loss),
-        })
+        Ok(Means { auc: mean(&|row| row.auc.unwrap_or(f64::NAN)), log_loss: mean(&|row| row.log_loss) })
     }
 }
 
