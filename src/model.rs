@@ -334,15 +334,17 @@ impl fmt::Display for ChurnModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Provenance { rows, customers, first_cutoff, last_cutoff, churned_fraction, .. } =
             &self.provenance;
-        let cutoffs = self.provenance.cutoffs.len();
+        let cutoffs = match self.provenance.cutoffs.len() {
+            1 => format!("one cutoff, {last_cutoff}"),
+            several => format!("{several} cutoffs from {first_cutoff} to {last_cutoff}"),
+        };
         write!(f, "logistic model of {POSITIVE_CLASS}: no purchase in {} days", self.label.horizon_days)?;
         if self.label.lead_days > 0 {
             write!(f, " that begin {} days after the cutoff", self.label.lead_days)?;
         }
         write!(
             f,
-            "\n  trained on {rows} rows of {customers} customers at {cutoffs} cutoffs from {first_cutoff} to \
-             {last_cutoff}, {:.1} % churned\n  {} columns from {} features, L2 strength {}, {} in {}",
+            "\n  trained on {rows} rows of {customers} customers at {cutoffs}, {:.1} % churned\n  {} columns from {} features, L2 strength {}, {} in {}",
             churned_fraction * 100.0,
             self.terms.len(),
             self.features.len(),
