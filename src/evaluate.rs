@@ -158,25 +158,41 @@ impl fmt::Display for Evaluation {
 
 impl Evaluation {
     fn write_baselines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  simpler scores, everyone           AUC  log-loss     Brier      lift")?;
-        let baselines = &self.all.baselines;
-        let rows = [
-            ("days since last (recency)", Some(&baselines.recency)),
-            ("purchases (frequency)", baselines.frequency.as_ref()),
-            ("overdue ratio", baselines.overdue.as_ref()),
-            ("MBG/NBD", baselines.mbg_nbd.as_ref()),
-        ];
-        for (name, baseline) in rows {
-            let Some(Baseline { auc, log_loss, brier, lift }) = baseline else { continue };
-            let (auc, lift) = (number(*auc), number(*lift));
-            writeln!(f, "    {name:<28}{auc:>10}{log_loss:>10.4}{brier:>10.4}{lift:>10}")?;
+        for (name, quality) in self.groups() {
+            writeln!(
+                f,
+                "  {:<30}{:>10}{:>10}{:>10}{:>10}",
+                format!("simpler scores, {name}"),
+                "AUC",
+                "log-loss",
+                "Brier",
+                "lift"
+            )?;
+            let baselines = &quality.baselines;
+            let rows = [
+                ("days since last (recency)", Some(&baselines.recency)),
+                ("purchases (frequency)", baselines.frequency.as_ref()),
+                ("overdue ratio", baselines.overdue.as_ref()),
+                ("MBG/NBD", baselines.mbg_nbd.as_ref()),
+            ];
+            for (name, baseline) in rows {
+                let Some(Baseline { auc, log_loss, brier, lift }) = baseline else { continue };
+                let (auc, lift) = (number(*auc), number(*lift));
+                writeln!(f, "    {name:<28}{auc:>10}{log_loss:>10.4}{brier:>10.4}{lift:>10}")?;
+            }
         }
         Ok(())
     }
 
+    /// Everyone, and the recent where there are any.
+    fn groups(&self) -> impl Iterator<Item = (&'static str, &Quality)> {
+        [("everyone", Some(&self.all)), ("recent", self.recent.as_ref())]
+            .into_iter()
+            .filter_map(|(name, quality)| Some((name, quality?)))
+    }
+
     fn write_calibration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, quality) in [("everyone", Some(&self.all)), ("recent", self.recent.as_ref())] {
-            let Some(quality) = quality else { continue };
+        for (name, quality) in self.groups() {
             writeln!(f, "  calibration, {name} (predicted -> observed)")?;
             for row in &quality.calibration {
                 let [predicted, observed, low, high] =
