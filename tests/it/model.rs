@@ -9,7 +9,7 @@ use winback::{ChurnModel, Cutoffs, Feature, FeatureSet, Snapshots};
 
 use crate::logs::{SplitMix, day, first_day, floats, history, params, rhythmic, standard};
 
-/// Bound of the reference is 1e-6; Newton's tolerance leaves far less.
+/// Newton's tolerance leaves far less than the 1e-6 that would do.
 const COEFFICIENT_TOLERANCE: f64 = 1e-9;
 
 #[derive(Deserialize)]
