@@ -30,7 +30,7 @@ impl Role {
             },
             // Half floats cannot hold cents.
             Role::Money => {
-                dtype.is_integer() || (dtype.is_float() && *dtype != DataType::Float16) || dtype.is_decimal()
+                dtype.is_integer() || (dtype.is_float() && *dtype != DataType::Float16) || is_decimal(dtype)
             }
             Role::Segment => dtype.is_integer() || *dtype == DataType::Boolean,
         }
@@ -52,6 +52,9 @@ impl Role {
             }
             Role::Date if dtype.is_integer() || dtype.is_float() => {
                 "write real dates, or text with a date format"
+            }
+            Role::Money if dtype.is_decimal() => {
+                "cast it to a decimal of at most 38 digits, or to floats of 64 bits, first"
             }
             Role::Segment if dtype.is_float() => "group the numbers into a few named values first",
             _ => "cast it first, or name another column",
@@ -97,6 +100,11 @@ impl Role {
             }),
         }
     }
+}
+
+/// Whether these are decimals that polars can read: Arrow's may have up to 76 digits.
+fn is_decimal(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::Decimal(1..=38, _))
 }
 
 /// Whether polars takes this zone: an IANA name, or an offset of whole hours.
