@@ -17,6 +17,7 @@ mod logs;
 mod messages;
 mod metrics;
 mod model;
+mod reading_arrow;
 mod reading_csv;
 mod reading_dates;
 mod reading_faults;
