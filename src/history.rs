@@ -9,6 +9,7 @@ mod columns;
 mod params;
 mod ids;
 mod read;
+mod numbers;
 mod convert;
 mod check;
 mod group;

@@ -6,15 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use polars::prelude::*;
 
 use super::dates::{DateText, Zone, day_of_timestamp};
+use super::numbers::{LARGEST_AMOUNT, numbers};
 use super::params::{HistoryParams, Refunds};
 use super::read::Source;
 use super::types::as_text;
 use crate::day::Day;
 use crate::error::{EXAMPLES_PER_FAULT, Fault, FaultExample, FaultKind, Result, shown};
 use crate::table::guarded;
-
-/// Amounts above this size are refused, so that no sum of them overflows.
-const LARGEST_AMOUNT: f64 = 1e100;
 
 /// One source's columns, converted; rows with a fault hold placeholders.
 pub(super) struct Part {
@@ -236,55 +234,6 @@ fn convert_days(
     Ok(days)
 }
 
-/// Numbers of a column as floats; what is missing or no number goes to `fault` with its text.
-fn numbers(
-    series: &Series,
-    decimal_comma: bool,
-    mut fault: impl FnMut(usize, Option<&str>),
-) -> Result<Vec<f64>> {
-    if matches!(
-        series.dtype(),
-        DataType::String | DataType::Categorical(..) | DataType::Enum(..) | DataType::Null
-    ) {
-        let text = as_text(series)?;
-        let text = guarded("reading amounts", || text.str().cloned())?;
-        return Ok(text
-            .iter()
-            .enumerate()
-            .map(|(row, value)| {
-                let number = value.and_then(|value| parse_number(value, decimal_comma));
-                number.unwrap_or_else(|| {
-                    fault(row, value.filter(|value| !value.is_empty()));
-                    0.0
-                })
-            })
-            .collect());
-    }
-    let floats = guarded("reading amounts", || series.cast(&DataType::Float64))?;
-    let floats = guarded("reading amounts", || floats.f64().cloned())?;
-    if let Ok(values) = floats.cont_slice() {
-        return Ok(values.to_vec());
-    }
-    Ok(floats
-        .iter()
-        .enumerate()
-        .map(|(row, value)| {
-            value.unwrap_or_else(|| {
-                fault(row, None);
-                0.0
-            })
-        })
-        .collect())
-}
-
-fn parse_number(text: &str, decimal_comma: bool) -> Option<f64> {
-    let text = text.trim();
-    if decimal_comma {
-        return if text.contains('.') { None } else { text.replacen(',', ".", 1).parse().ok() };
-    }
-    text.parse().ok()
-}
-
 fn convert_amounts(
     series: &Series,
     column: &str,
@@ -296,16 +245,19 @@ fn convert_amounts(
         None if faults.is_broken(row) => {}
         None => faults.add(FaultKind::MissingAmount, column, row, || "null".to_owned()),
     })?;
-    for (row, &amount) in amounts.iter().enumerate() {
-        if !amount.is_finite() {
-            faults.add(FaultKind::NonFiniteAmount, column, row, || format!("`{amount}`"));
+    for (row, &amount) in amounts.values.iter().enumerate() {
+        let kind = if amounts.is_non_finite(row) {
+            FaultKind::NonFiniteAmount
         } else if amount.abs() > LARGEST_AMOUNT {
-            faults.add(FaultKind::AmountOutOfRange, column, row, || format!("`{amount:e}`"));
+            FaultKind::AmountOutOfRange
         } else if amount < 0.0 && params.refunds == Refunds::Reject {
-            faults.add(FaultKind::RejectedRefund, column, row, || format!("`{amount}`"));
-        }
+            FaultKind::RejectedRefund
+        } else {
+            continue;
+        };
+        faults.add(kind, column, row, || amounts.shown(row));
     }
-    Ok(amounts)
+    Ok(amounts.values)
 }
 
 fn convert_discounts(
@@ -315,13 +267,13 @@ fn convert_discounts(
     faults: &mut Faults,
 ) -> Result<Vec<f64>> {
     let (mut missing, mut invalid) = (Vec::new(), Vec::new());
-    let mut discounts = numbers(series, params.decimal_comma, |row, value| match value {
+    let discounts = numbers(series, params.decimal_comma, |row, value| match value {
         Some(value) => invalid.push((row, shown(value))),
         None => missing.push(row),
     })?;
-    for (row, &discount) in discounts.iter().enumerate() {
+    for (row, discount) in discounts.values.iter().enumerate() {
         if !discount.is_finite() || discount.abs() > LARGEST_AMOUNT {
-            invalid.push((row, format!("`{discount:e}`")));
+            invalid.push((row, discounts.shown(row)));
         }
     }
     // What is no number is found before what is not finite; the examples are the first rows of both.
@@ -329,6 +281,7 @@ fn convert_discounts(
     for (row, value) in invalid {
         faults.add(FaultKind::InvalidDiscount, column, row, || value);
     }
+    let mut discounts = discounts.values;
     // NaN marks a missing discount until the rows kept are known and can be counted.
     missing.into_iter().for_each(|row| discounts[row] = f64::NAN);
     Ok(discounts)

@@ -92,7 +92,7 @@ fn every_fault_is_counted_with_its_row_and_value() {
             fault(FaultKind::UnparseableAmount, "amount", 1, &[(10, "`ten`")]),
             fault(FaultKind::NonFiniteAmount, "amount", 1, &[(11, "`inf`")]),
             fault(FaultKind::AmountOutOfRange, "amount", 1, &[(12, "`-2e100`")]),
-            fault(FaultKind::RejectedRefund, "amount", 1, &[(13, "`-5.5`")]),
+            fault(FaultKind::RejectedRefund, "amount", 1, &[(13, "`-5.50`")]),
             fault(FaultKind::InvalidDiscount, "discount", 1, &[(14, "`NaN`")]),
         ],
         &["1 2024-01-01 10 0", "1 2024-01-15 20 0"],
@@ -143,7 +143,7 @@ fn all_faults_come_in_one_message() {
     log.csv row 12: `-2e100`
     correct the amount, or drop invalid rows
   1 row: amount is negative and refunds are rejected (column `amount`)
-    log.csv row 13: `-5.5`
+    log.csv row 13: `-5.50`
     read the refunds as net or drop them, or correct the amount
   1 row: discount is not a number or is larger than 1e100 (column `discount`)
     log.csv row 14: `NaN`
@@ -318,10 +318,30 @@ fn amounts_that_sums_cannot_carry() {
         "customer_id,ordered_on,amount\n7,2024-01-01,1e100\n7,2024-01-02,1.1e100\n7,2024-01-03,1e400\n7,2024-01-04,NaN\n\
          7,2024-01-05,-inf\n7,2024-01-06,1e-400\n",
         &[
-            fault(FaultKind::NonFiniteAmount, "amount", 3, &[(3, "`inf`"), (4, "`NaN`"), (5, "`-inf`")]),
-            fault(FaultKind::AmountOutOfRange, "amount", 1, &[(2, "`1.1e100`")]),
+            fault(FaultKind::NonFiniteAmount, "amount", 2, &[(4, "`NaN`"), (5, "`-inf`")]),
+            fault(FaultKind::AmountOutOfRange, "amount", 2, &[(2, "`1.1e100`"), (3, "`1e400`")]),
         ],
         &[&format!("7 2024-01-01 1{} 0", "0".repeat(100)), "7 2024-01-06 0 0"],
+    );
+}
+
+#[test]
+fn numbers_too_large_for_a_float_are_shown_as_they_are_written() {
+    let (digits, cut) = ("7".repeat(400), format!("`{}…`", "7".repeat(60)));
+    let negative = format!("`-{}…`", "7".repeat(59));
+    check(
+        &strict(),
+        format!(
+            "customer_id,ordered_on,amount,discount\n7,2024-01-01,{digits},0\n7,2024-01-01,-{digits},0\n\
+             7,2024-01-01,Infinity,0\n7,2024-01-01,-5.50,0\n7,2024-01-01,1,{digits}\n"
+        ),
+        &[
+            fault(FaultKind::NonFiniteAmount, "amount", 1, &[(3, "`Infinity`")]),
+            fault(FaultKind::AmountOutOfRange, "amount", 2, &[(1, &cut), (2, &negative)]),
+            fault(FaultKind::RejectedRefund, "amount", 1, &[(4, "`-5.50`")]),
+            fault(FaultKind::InvalidDiscount, "discount", 1, &[(5, &cut)]),
+        ],
+        &[],
     );
 }
 
