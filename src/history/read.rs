@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -44,8 +44,7 @@ impl Source {
     pub(crate) fn from_parquet(path: &Path, columns: &Columns) -> Result<Self> {
         let origin = path.display().to_string();
         let unreadable = |error: Error| Error::unreadable(path, reason_of(error));
-        let file = open(path)?;
-        let mut reader = ParquetReader::new(file);
+        let mut reader = ParquetReader::new(open_parquet(path)?);
         let schema = guarded("reading the schema", || reader.schema()).map_err(unreadable)?;
         let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         require(&origin, columns, &found, "")?;
@@ -65,7 +64,7 @@ impl Source {
     pub(crate) fn from_csv(path: &Path, params: &HistoryParams) -> Result<Self> {
         let origin = path.display().to_string();
         let columns = &params.columns;
-        let file = open(path)?;
+        let file = open_csv(path)?;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(params.separator)
             .flexible(true)
@@ -126,14 +125,15 @@ const CSV_BUFFER_BYTES: usize = 1 << 20;
 
 /// The columns of a CSV file, in order.
 pub(crate) fn csv_columns(path: &Path, separator: u8) -> Result<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(open(path)?);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(open_csv(path)?);
     let header = reader.byte_headers().map_err(|error| Error::unreadable(path, error))?;
     Ok(header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
 /// The columns of a Parquet file, in order.
 pub(crate) fn parquet_columns(path: &Path) -> Result<Vec<String>> {
-    let mut reader = ParquetReader::new(open(path)?);
+    let mut reader = ParquetReader::new(open_parquet(path)?);
     let schema = guarded("reading the schema", || reader.schema())
         .map_err(|error| Error::unreadable(path, reason_of(error)))?;
     Ok(schema.iter_names().map(ToString::to_string).collect())
@@ -226,6 +226,55 @@ fn open(path: &Path) -> Result<File> {
         ));
     }
     File::open(path).map_err(|error| Error::unreadable(path, error))
+}
+
+/// How many bytes tell what kind of file this is.
+const HEAD_BYTES: u64 = 5;
+
+/// Opens what should be CSV, and refuses what cannot be.
+fn open_csv(path: &Path) -> Result<impl Read> {
+    let (head, file) = open_with_head(path)?;
+    match not_csv(&head) {
+        Some(reason) => Err(Error::unreadable(path, reason)),
+        // A pipe gives its first bytes only once.
+        None => Ok(Cursor::new(head).chain(file)),
+    }
+}
+
+/// Opens what should be Parquet, and refuses what cannot be.
+fn open_parquet(path: &Path) -> Result<File> {
+    let (head, mut file) = open_with_head(path)?;
+    // An encrypted file is Parquet too, and polars says what it thinks of it.
+    if !head.starts_with(PARQUET_MARK) && !head.starts_with(b"PARE") {
+        return Err(Error::unreadable(path, "this is not a Parquet file"));
+    }
+    file.rewind().map_err(|error| Error::unreadable(path, error))?;
+    Ok(file)
+}
+
+fn open_with_head(path: &Path) -> Result<(Vec<u8>, File)> {
+    let mut file = open(path)?;
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| Error::unreadable(path, error))?;
+    Ok((head, file))
+}
+
+const PARQUET_MARK: &[u8] = b"PAR1";
+
+/// What a file with these first bytes is, where it cannot be CSV, and what to do.
+fn not_csv(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=0xff, 0, ..] | [0, 1..=0xff, ..] => {
+            Some("this is UTF-16 text; save it as UTF-8")
+        }
+        [0x1f, 0x8b, ..] => Some("this is gzip-compressed; unpack it first"),
+        [b'P', b'K', 3, 4, ..] => {
+            Some("this is a zip archive or a spreadsheet; unpack it, or save it as CSV")
+        }
+        // Not a header that starts with these letters: no text comes next.
+        [mark @ .., 0x15] if mark == PARQUET_MARK => Some("this is a Parquet file; read it as Parquet"),
+        _ => None,
+    }
 }
 
 /// What polars said, without the words of the step.

@@ -103,19 +103,67 @@ fn what_leads_nowhere_is_named() {
 #[test]
 fn what_is_not_parquet_says_so() {
     let dir = TempDir::new();
-    let csv = dir.write("log.csv", csv("7,2024-01-01,1\n"));
-    let error = orders().read_parquet([csv]).expect_err("no Parquet file");
-    assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
-    let words = dir.short(error);
-    assert!(words.starts_with("log.csv: cannot be read: parquet: File out of specification"), "{words}");
+    for content in [csv("7,2024-01-01,1\n"), String::new(), "PAR".to_owned()] {
+        let path = dir.write("log.parquet", content);
+        for error in [
+            orders().read_parquet([&path]).expect_err("no Parquet file"),
+            orders().any_parquet_has([&path], "amount").expect_err("no Parquet file"),
+        ] {
+            assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
+            assert_eq!(dir.short(error), "log.parquet: cannot be read: this is not a Parquet file");
+        }
+    }
+    // What starts like Parquet and is cut short is left to polars.
+    let whole = write_parquet(&dir, "whole.parquet", with_ids(Series::new("".into(), [1, 2])));
+    let whole = fs::read(whole).unwrap();
+    for length in [4, 5, 12, whole.len() / 2, whole.len() - 1] {
+        let cut = dir.write("cut.parquet", &whole[..length]);
+        let words = dir.short(orders().read_parquet([cut]).expect_err("half a file"));
+        assert!(words.starts_with("cut.parquet: cannot be read: "), "{words}");
+        assert!(!words.contains("panicked"), "{words}");
+    }
 }
 
 #[test]
-fn parquet_read_as_csv_is_no_log() {
+fn what_is_not_csv_says_what_it_is() {
     let dir = TempDir::new();
-    let path = write_parquet(&dir, "log.parquet", with_ids(Series::new("".into(), [1, 2])));
-    let error = orders().read_csv([path]).expect_err("no CSV file");
-    assert!(matches!(error, Error::MissingColumns { .. }), "{error:?}");
+    let text = csv("7,2024-01-01,1\n");
+    let utf16 = |mark: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("{mark}{text}").encode_utf16().flat_map(bytes).collect()
+    };
+    let parquet = write_parquet(&dir, "log.parquet", with_ids(Series::new("".into(), [1, 2])));
+    let save = "this is UTF-16 text; save it as UTF-8";
+    for (content, reason) in [
+        (utf16("\u{feff}", u16::to_le_bytes), save),
+        (utf16("\u{feff}", u16::to_be_bytes), save),
+        (utf16("", u16::to_le_bytes), save),
+        (utf16("", u16::to_be_bytes), save),
+        (fs::read(parquet).unwrap(), "this is a Parquet file; read it as Parquet"),
+        (vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0], "this is gzip-compressed; unpack it first"),
+        (
+            b"PK\x03\x04\x14\x00".to_vec(),
+            "this is a zip archive or a spreadsheet; unpack it, or save it as CSV",
+        ),
+    ] {
+        let path = dir.write("log.csv", content);
+        for error in [
+            orders().read_csv([&path]).expect_err("no CSV file"),
+            orders().any_csv_has([&path], "amount").expect_err("no CSV file"),
+        ] {
+            assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
+            assert_eq!(dir.short(error), format!("log.csv: cannot be read: {reason}"));
+        }
+    }
+}
+
+#[test]
+fn a_header_may_start_like_another_kind_of_file() {
+    let dir = TempDir::new();
+    let rest = "customer_id,ordered_on,amount\nx,7,2024-01-01,1\n";
+    for first in ["PAR1", "PAR1 code", "PARE", "PK", "P", ""] {
+        let path = dir.write("log.csv", format!("{first},{rest}"));
+        assert_eq!(lines(&orders().read_csv([path]).unwrap()), ["7 2024-01-01 1 0"], "{first}");
+    }
 }
 
 #[test]
