@@ -29,3 +29,4 @@ mod season;
 mod simulated;
 mod snapshots;
 mod support;
+mod tables;
