@@ -313,7 +313,7 @@ impl fmt::Display for InputReport {
             [only] => write!(f, " from {only}")?,
             several => write!(f, " from {} files", several.len())?,
         }
-        write!(f, ", {} kept, {} with faults", self.rows_kept, self.rows_dropped)?;
+        write!(f, ", {} without faults, {} with", self.rows_kept, self.rows_dropped)?;
         for fault in &self.faults {
             write!(f, "\n  {fault}")?;
         }
@@ -362,7 +362,7 @@ mod tests {
         };
         assert_eq!(
             report.to_string(),
-            "9 rows read from orders.csv, 2 kept, 7 with faults\n  7 rows: date cannot be read (column `day`)\n    \
+            "9 rows read from orders.csv, 2 without faults, 7 with\n  7 rows: date cannot be read (column `day`)\n    \
              orders.csv row 3: `31/12/2020`\n    and 6 more\n    write dates as YYYY-MM-DD, or give the date \
              format\n  note: 1 row has an amount of 0; kept as free"
         );

@@ -19,7 +19,7 @@ fn an_empty_log_is_refused() {
     assert!(matches!(error, Error::NoOrders { .. }));
     assert_eq!(
         error.to_string(),
-        "no orders to work with: expected at least one usable row\n0 rows read, 0 kept, 0 with faults"
+        "no orders to work with: expected at least one usable row\n0 rows read, 0 without faults, 0 with"
     );
 }
 

@@ -166,7 +166,7 @@ fn refunds_rejected_are_faults() {
     assert_eq!(
         error.to_string(),
         "some rows cannot be used: correct them, or drop invalid rows
-3 rows read, 1 kept, 2 with faults
+3 rows read, 1 without faults, 2 with
   2 rows: amount is negative and refunds are rejected (column `amount`)
     row 2: `-10`
     row 3: `-1`
@@ -179,7 +179,7 @@ fn nothing_but_refunds_and_all_set_aside_is_no_log() {
     let error = orders().with_refunds(Refunds::Drop).from_frame(&frame(&[(7, "2024-01-01", -1.0)]));
     assert_eq!(
         error.expect_err("no orders").to_string(),
-        "no orders to work with: expected at least one usable row\n1 row read, 1 kept, 0 with faults\n  note: 1 \
+        "no orders to work with: expected at least one usable row\n1 row read, 1 without faults, 0 with\n  note: 1 \
          refund row set aside"
     );
 }

@@ -55,11 +55,11 @@ fn errors() -> Vec<(Error, &'static str)> {
         ),
         (
             Error::InvalidRows { report: Box::new(InputReport::default()) },
-            "some rows cannot be used: correct them, or drop invalid rows\n0 rows read, 0 kept, 0 with faults",
+            "some rows cannot be used: correct them, or drop invalid rows\n0 rows read, 0 without faults, 0 with",
         ),
         (
             Error::NoOrders { report: Box::new(InputReport::default()) },
-            "no orders to work with: expected at least one usable row\n0 rows read, 0 kept, 0 with faults",
+            "no orders to work with: expected at least one usable row\n0 rows read, 0 without faults, 0 with",
         ),
         (
             Error::TooManyRows { rows: 5_000_000_000, most: 4_294_967_294 },

@@ -83,8 +83,7 @@ fn decimal_comma() {
     refused(
         &params,
         "customer_id;ordered_on;amount\n7;2024-01-01;1.234,50\n7;2024-01-02;1.5\n7;2024-01-03;1,2,3\n",
-        "some rows cannot be used: correct them, or drop invalid rows\n3 rows read from log.csv, 0 kept, 3 with \
-         faults\n  3 rows: amount is not a number (column `amount`)\n    log.csv row 1: `1.234,50`\n    log.csv \
+        "some rows cannot be used: correct them, or drop invalid rows\n3 rows read from log.csv, 0 without faults, 3 with\n  3 rows: amount is not a number (column `amount`)\n    log.csv row 1: `1.234,50`\n    log.csv \
          row 2: `1.5`\n    log.csv row 3: `1,2,3`\n    write plain numbers such as 1234.56 without thousands signs, and say \
          whether the decimal sign is a comma",
     );
@@ -193,8 +192,7 @@ fn a_long_faulty_value_is_cut_in_the_report() {
         &orders(),
         format!("customer_id,ordered_on,amount\n7,{long},1\n"),
         &format!(
-            "some rows cannot be used: correct them, or drop invalid rows\n1 row read from log.csv, 0 kept, 1 with \
-             faults\n  1 row: date cannot be read (column `ordered_on`)\n    log.csv row 1: `{}…`\n    write dates \
+            "some rows cannot be used: correct them, or drop invalid rows\n1 row read from log.csv, 0 without faults, 1 with\n  1 row: date cannot be read (column `ordered_on`)\n    log.csv row 1: `{}…`\n    write dates \
              as YYYY-MM-DD, or give the date format",
             "9".repeat(60)
         ),
@@ -213,7 +211,7 @@ fn an_empty_file_has_no_columns() {
 
 #[test]
 fn a_header_alone_is_no_log() {
-    let words = "no orders to work with: expected at least one usable row\n0 rows read from log.csv, 0 kept, 0 with faults";
+    let words = "no orders to work with: expected at least one usable row\n0 rows read from log.csv, 0 without faults, 0 with";
     let error = refused(&orders(), "customer_id,ordered_on,amount\n", words);
     assert!(matches!(error, Error::NoOrders { .. }));
     refused(&orders().with_invalid_rows(InvalidRows::Drop), "customer_id,ordered_on,amount", words);

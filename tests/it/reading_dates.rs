@@ -77,7 +77,7 @@ fn timestamps_no_calendar_reaches_are_faults() {
     assert_eq!(
         error.to_string(),
         "some rows cannot be used: correct them, or drop invalid rows
-5 rows read, 1 kept, 4 with faults
+5 rows read, 1 without faults, 4 with
   1 row: date is missing (column `ordered_on`)
     row 2: null
     fill the date in, or drop invalid rows

@@ -108,7 +108,7 @@ fn all_faults_come_in_one_message() {
     assert_eq!(
         dir.short(error),
         "some rows cannot be used: correct them, or drop invalid rows
-15 rows read from log.csv, 2 kept, 13 with faults
+15 rows read from log.csv, 2 without faults, 13 with
   1 row: the number of fields differs from the header's
     log.csv row 2: 2 fields instead of 4
     check the separator and quoting of these lines
@@ -161,7 +161,7 @@ fn five_examples_and_the_count_of_all() {
     assert_eq!(
         dir.short(error),
         "some rows cannot be used: correct them, or drop invalid rows
-9 rows read from log.csv, 1 kept, 8 with faults
+9 rows read from log.csv, 1 without faults, 8 with
   8 rows: date cannot be read (column `ordered_on`)
     log.csv row 2: `day 1`
     log.csv row 3: `day 2`
@@ -353,7 +353,7 @@ fn nothing_left_after_dropping_is_an_error_with_the_report() {
     assert_eq!(
         dir.short(error),
         "no orders to work with: expected at least one usable row
-2 rows read from log.csv, 0 kept, 2 with faults
+2 rows read from log.csv, 0 without faults, 2 with
   1 row: customer id is missing (column `customer_id`)
     log.csv row 1: null
     fill the id in, or drop invalid rows

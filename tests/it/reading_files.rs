@@ -177,7 +177,7 @@ fn a_fault_names_its_file_and_the_row_within_it() {
     assert_eq!(
         dir.short(error),
         "some rows cannot be used: correct them, or drop invalid rows
-5 rows read from 2 files, 3 kept, 2 with faults
+5 rows read from 2 files, 3 without faults, 2 with
   2 rows: date cannot be read (column `ordered_on`)
     a.csv row 2: `never`
     b.csv row 3: `nor ever`

@@ -114,7 +114,7 @@ fn ids_above_128_signed_bits_are_a_fault() {
     assert_eq!(
         error.to_string(),
         "some rows cannot be used: correct them, or drop invalid rows
-4 rows read, 2 kept, 2 with faults
+4 rows read, 2 without faults, 2 with
   2 rows: customer id is above 2^127 - 1 (column `customer_id`)
     row 1: above 2^127 - 1
     row 3: above 2^127 - 1
