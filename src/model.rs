@@ -13,6 +13,7 @@ mod drivers;
 mod fit;
 mod season;
 mod portrait;
+mod doubt;
 mod coefficients;
 mod recalibrate;
 mod saved;

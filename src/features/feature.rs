@@ -108,6 +108,20 @@ impl Idea {
     /// All ideas, in the order in which ties are broken.
     pub const ALL: [Idea; 7] =
         [Idea::Silence, Idea::Activity, Idea::Rhythm, Idea::Money, Idea::Refunds, Idea::Peers, Idea::Own];
+
+    /// Its name in tables: `silence`, `activity` …
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Idea::Silence => "silence",
+            Idea::Activity => "activity",
+            Idea::Rhythm => "rhythm",
+            Idea::Money => "money",
+            Idea::Refunds => "refunds",
+            Idea::Peers => "peers",
+            Idea::Own => "own",
+        }
+    }
 }
 
 /// What a feature means.

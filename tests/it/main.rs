@@ -8,6 +8,7 @@ mod cli;
 mod determinism;
 mod edges;
 mod evaluation;
+mod explanations;
 mod grouping;
 mod grouping_laws;
 mod grouping_notices;
