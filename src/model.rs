@@ -15,6 +15,8 @@ mod season;
 mod portrait;
 mod doubt;
 mod coefficients;
+mod reference;
+mod effects;
 mod recalibrate;
 mod saved;
 
@@ -28,6 +30,7 @@ pub(crate) use self::drivers::IdeaWeights;
 pub use self::fit::{FitSummary, StrengthTried};
 use self::portrait::Portrait;
 pub use self::recalibrate::Recalibration;
+pub use self::reference::ReferenceCustomer;
 use self::season::Residual;
 pub use self::season::Season;
 pub(crate) use self::terms::Term;

@@ -16,7 +16,7 @@ impl ChurnModel {
     /// Standard errors are clustered by customer; they are those of the shrunken estimate, and so
     /// smaller than an unshrunken one's. `low` and `high` are the ends of the 95 % Wald interval. No row
     /// has a p-value, because columns that go together cannot be read one by one: see
-    /// [`idea_tests`](Self::idea_tests).
+    /// [`idea_tests`](Self::idea_tests) and [`effects`](Self::effects).
     ///
     /// # Formula
     /// ```text

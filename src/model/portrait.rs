@@ -31,6 +31,12 @@ impl Portrait {
         sample
     }
 
+    /// A feature's median in training, among those of whom it is known; NaN where it never is.
+    pub(super) fn median(&self, feature: usize) -> f64 {
+        let values = &self.values[feature];
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
     pub(super) fn check(&self, features: usize) -> Result<(), String> {
         let fits = self.values.len() == features && self.values.iter().all(|values| values.len() <= VALUES);
         match fits && (0.0..=1.0).contains(&self.mean_probability) {

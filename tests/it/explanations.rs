@@ -1,8 +1,9 @@
 //! What the model says of itself, against hand, bootstrap and planted truth.
 
+use winback::model::ReferenceCustomer;
 use winback::{ChurnModel, Cutoffs, FeatureSet, Snapshots};
 
-use crate::logs::{Order, first_day, floats, history, rhythmic, standard};
+use crate::logs::{Order, STORES, first_day, floats, frame, history, params, rhythmic, standard};
 
 const HORIZON_DAYS: i32 = 60;
 
@@ -42,4 +43,106 @@ fn intervals_of_coefficients_reach_two_errors_and_ideas_are_tested_together() {
     assert!(p.iter().all(|p| (0.0..=1.0).contains(&p.unwrap())), "{tests}");
     // Amounts are drawn apart from everything else in this world; it turns on silence against rhythm.
     assert!(p[2].unwrap() < 1e-6 && p[3].unwrap() > 0.001, "{tests}");
+}
+
+/// Orders of a customer such as the reference, by day of the log.
+fn orders_of(customer: i64, reference: &ReferenceCustomer, as_of: i32) -> Vec<Order> {
+    let last = as_of - reference.days_since_last;
+    let order = |back: u32| Order {
+        customer,
+        day: last - back as i32 * reference.interval_days,
+        amount: reference.amount,
+        discount: 0.0,
+        store: STORES[0],
+    };
+    (0..reference.n_purchases).map(order).collect()
+}
+
+#[test]
+fn effects_are_the_scores_of_two_real_customers() {
+    const AS_OF: i32 = 480;
+    // Without peers, whose rates depend on everybody else.
+    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
+    let model = train(&rhythmic(600, 500, 52), set, None);
+    let reference =
+        ReferenceCustomer { n_purchases: 5, interval_days: 24, days_since_last: 31, amount: 12.5 };
+    let effects = model.effects(&reference).unwrap();
+    let steps = texts(&effects, "step");
+    let [before, after, change] =
+        ["probability_before", "probability_after", "log_odds_change"].map(|column| floats(&effects, column));
+    let doubled = ReferenceCustomer { n_purchases: 10, ..reference };
+    let silent = ReferenceCustomer { days_since_last: 61, ..reference };
+    let today = ReferenceCustomer { days_since_last: 0, ..reference };
+    let more = ReferenceCustomer { n_purchases: 6, ..reference };
+    let slow = ReferenceCustomer { interval_days: 48, ..reference };
+    let dear = ReferenceCustomer { amount: 25.0, ..reference };
+    let cases = [silent, today, more, doubled, slow, dear, reference, reference];
+    assert_eq!(steps.len(), cases.len());
+    for (row, case) in cases.iter().enumerate() {
+        let mut orders = orders_of(1, &reference, AS_OF);
+        let mut others = orders_of(2, case, AS_OF);
+        match steps[row].as_str() {
+            "all of it sent back" => {
+                let (customer, day) = (2, AS_OF - case.days_since_last + 1);
+                others.push(Order { customer, day, amount: -62.5, discount: 0.0, store: STORES[0] });
+            }
+            "a tenth off every price" => others.iter_mut().for_each(|order| order.discount = 12.5 / 9.0),
+            _ => {}
+        }
+        orders.append(&mut others);
+        let as_of = first_day().plus_days(AS_OF);
+        let log = params().with_observed_at_least_until(as_of).from_frame(&frame(&orders)).unwrap();
+        let scored = model.score(&log, as_of).unwrap().probabilities().to_vec();
+        let [found, other] = [before[row].unwrap(), after[row].unwrap()];
+        assert!((found - scored[0]).abs() < 1e-12, "{}: {found} is not {}", steps[row], scored[0]);
+        assert!((other - scored[1]).abs() < 1e-12, "{}: {other} is not {}", steps[row], scored[1]);
+        let moved = (other / (1.0 - other)).ln() - (found / (1.0 - found)).ln();
+        assert!((moved - change[row].unwrap()).abs() < 1e-9, "{effects}");
+    }
+}
+
+#[test]
+fn a_planted_world_shows_its_signs() {
+    // Customers buy by a rhythm until they leave: silence tells, a longer rhythm excuses it.
+    let model = train(&rhythmic(1_500, 500, 53), standard(HORIZON_DAYS), None);
+    let reference =
+        ReferenceCustomer { n_purchases: 8, interval_days: 20, days_since_last: 25, amount: 10.0 };
+    let effects = model.effects(&reference).unwrap();
+    let steps = texts(&effects, "step");
+    let of = |step: &str, column: &str| {
+        let row = steps.iter().position(|other| other == step).unwrap();
+        floats(&effects, column)[row].unwrap()
+    };
+    assert!(of("30 days more silence", "low") > 0.0, "{effects}");
+    assert!(of("bought on the day itself", "high") < 0.0, "{effects}");
+    // Money plays no part in this world.
+    assert!(of("twice the spend per purchase", "low") < 0.0, "{effects}");
+    assert!(of("twice the spend per purchase", "high") > 0.0, "{effects}");
+    // Nothing was ever sent back, nor discounted: no column speaks of it.
+    assert_eq!(of("all of it sent back", "log_odds_change"), 0.0);
+}
+
+#[test]
+fn the_ordinary_customer_is_made_of_medians_and_impossible_ones_are_refused() {
+    let model = train(&rhythmic(400, 500, 54), standard(HORIZON_DAYS), None);
+    let ordinary = model.reference_customer();
+    assert!((5..60).contains(&ordinary.interval_days) && ordinary.n_purchases > 1, "{ordinary}");
+    assert!((1.0..21.0).contains(&ordinary.amount) && ordinary.days_since_last > 0, "{ordinary}");
+    assert_eq!(model.effects(&ordinary).unwrap().height(), 8);
+    let once = ReferenceCustomer { n_purchases: 1, days_since_last: 0, ..ordinary };
+    assert_eq!(model.effects(&once).unwrap().height(), 4);
+    for impossible in [
+        ReferenceCustomer { n_purchases: 0, ..ordinary },
+        ReferenceCustomer { interval_days: 0, ..ordinary },
+        ReferenceCustomer { days_since_last: -1, ..ordinary },
+        ReferenceCustomer { days_since_last: i32::MAX, ..ordinary },
+        ReferenceCustomer { n_purchases: u32::MAX, interval_days: i32::MAX, ..ordinary },
+        ReferenceCustomer { amount: f64::NAN, ..ordinary },
+        ReferenceCustomer { amount: -1.0, ..ordinary },
+    ] {
+        assert!(model.effects(&impossible).is_err(), "{impossible:?}");
+    }
+    let oldest = ReferenceCustomer { n_purchases: 2, interval_days: 25_000, days_since_last: 0, ..ordinary };
+    assert!(model.effects(&ReferenceCustomer { n_purchases: 1, days_since_last: 25_000, ..oldest }).is_ok());
+    assert!(model.effects(&oldest).is_ok());
 }
