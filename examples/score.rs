@@ -32,6 +32,9 @@ struct Options {
     /// Where to write the scores: a name that ends in .csv or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Add the ends of a 95 % interval of every probability: the doubt about the model, not the customer
+    #[arg(long)]
+    intervals: bool,
 }
 
 fn main() -> ExitCode {
@@ -50,7 +53,10 @@ fn main() -> ExitCode {
         let as_of = options.as_of.unwrap_or(history.observed_until());
         progress.say_report(&history);
         progress.step("scoring");
-        let scores = model.score(&history, as_of)?;
+        let scores = match options.intervals {
+            true => model.score_with_intervals(&history, as_of)?,
+            false => model.score(&history, as_of)?,
+        };
         table::write(&scores.to_frame()?, &options.out)?;
         drop(progress);
         let silent = as_of.days_since(history.last_order());

@@ -7,6 +7,7 @@
 
 mod cli;
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         model.save(&options.model_out)?;
         drop(progress);
         eprintln!("{model}");
+        say_effects(&model)?;
         if let Some(advice) = HorizonAdvice::of(&history, options.training.horizon_days)
             && advice.is_far()
         {
@@ -52,4 +54,26 @@ fn main() -> ExitCode {
         eprintln!("saved to {}", options.model_out.display());
         Ok(())
     })
+}
+
+/// What a few understandable steps would change at an ordinary customer.
+fn say_effects(model: &ChurnModel) -> Result<(), Box<dyn Error>> {
+    let reference = model.reference_customer();
+    let effects = model.effects(&reference)?;
+    let number = |column: &str, row: usize| -> Result<f64, Box<dyn Error>> {
+        Ok(effects.column(column)?.f64()?.get(row).unwrap_or(f64::NAN))
+    };
+    eprintln!("what drives it, at a customer with {reference}:");
+    for row in 0..effects.height() {
+        let step = effects.column("step")?.str()?.get(row).unwrap_or_default();
+        eprintln!(
+            "  {step:<30} {:>3.0} % -> {:>3.0} %   log-odds {:+.2} ({:+.2} to {:+.2})",
+            100.0 * number("probability_before", row)?,
+            100.0 * number("probability_after", row)?,
+            number("log_odds_change", row)?,
+            number("low", row)?,
+            number("high", row)?,
+        );
+    }
+    Ok(())
 }

@@ -38,6 +38,8 @@ pub struct Scores {
     drivers: Vec<[Option<Driver>; DRIVERS]>,
     /// What a customer brought in the last two horizons; NaN where amounts are unknown.
     recent_spend: Vec<f64>,
+    /// Ends of the probabilities' intervals, where asked for.
+    intervals: Option<Vec<(f64, f64)>>,
 }
 
 /// One idea's share of a score.
@@ -60,6 +62,35 @@ impl ChurnModel {
     /// [`Error::AfterObserved`] for a day the log does not reach, [`Error::BeforeFirstPurchase`] where
     /// nobody had bought.
     pub fn score(&self, history: &History, as_of: Day) -> Result<Scores> {
+        self.score_history(history, as_of, Intervals::NotWanted)
+    }
+
+    /// As [`score`](Self::score), with a 95 % interval of every probability: [`Scores::intervals`], and
+    /// `churn_probability_low` and `churn_probability_high` at the end of every table.
+    ///
+    /// The interval is the doubt about the model's average: about the share that churns among all customers
+    /// with these features. It says nothing about whether this one does. It knows the doubt about the
+    /// coefficients (of the shrunken estimate, clustered by customer) and, for a model
+    /// [`with_season`](Self::with_season) that knows nothing of that day's season, the spread between
+    /// cutoffs; not that the model may be the wrong one, nor the doubt about a known season.
+    ///
+    /// # Formula
+    /// ```text
+    /// σ(η ± 1.96 √(xᵀ V x + s²))
+    /// where η is the log-odds with the season's offset, x the standardised columns with a leading 1,
+    /// V the clustered covariance, s = Season::spread where the season is unknown and else 0
+    /// ```
+    ///
+    /// # References
+    /// Oehlert (1992), The American Statistician 46:27–29, for the delta method.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_with_intervals(&self, history: &History, as_of: Day) -> Result<Scores> {
+        self.score_history(history, as_of, Intervals::Wanted)
+    }
+
+    fn score_history(&self, history: &History, as_of: Day, intervals: Intervals) -> Result<Scores> {
         self.check_policy(history)?;
         let mut features = self.features_in(history)?;
         // What a customer brought lately is walked along with the model's own features.
@@ -76,7 +107,12 @@ impl ChurnModel {
         };
         let Panel { ranks, days_since_last, columns, .. } = panel;
         let silent = days_since_last.into_iter().map(f64::from).collect();
-        Ok(self.score_columns(Some(as_of), Arc::clone(history.ids()), ranks, silent, &columns, recent_spend))
+        let mut scores =
+            self.score_columns(Some(as_of), Arc::clone(history.ids()), ranks, silent, &columns, recent_spend);
+        if intervals == Intervals::Wanted {
+            scores.intervals = Some(self.intervals(&columns, as_of));
+        }
+        Ok(scores)
     }
 
     /// Scores features computed elsewhere: `customer_id`, and every feature of the model by name, with
@@ -157,8 +193,16 @@ impl ChurnModel {
             days_since_last,
             drivers,
             recent_spend,
+            intervals: None,
         }
     }
+}
+
+/// Whether the ends of intervals are computed too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intervals {
+    Wanted,
+    NotWanted,
 }
 
 /// The model, ready to score rows.
@@ -236,6 +280,13 @@ impl Scores {
         &self.probabilities
     }
 
+    /// Low and high end of every probability's 95 % interval, in order of customer; `None` unless asked for
+    /// with [`ChurnModel::score_with_intervals`].
+    #[must_use]
+    pub fn intervals(&self) -> Option<&[(f64, f64)]> {
+        self.intervals.as_deref()
+    }
+
     /// How many customers are at risk.
     #[must_use]
     pub fn n_at_risk(&self) -> usize {
@@ -244,7 +295,7 @@ impl Scores {
 
     /// `customer_id, churn_probability, at_risk, days_since_last, driver_1 … driver_3,
     /// driver_1_log_odds … driver_3_log_odds`, ordered by customer; a driver is null where fewer ideas
-    /// speak.
+    /// speak. Scores with intervals have `churn_probability_low, churn_probability_high` after these.
     ///
     /// # Errors
     /// Only where polars refuses to build the table.
@@ -295,6 +346,12 @@ impl Scores {
             let log_odds =
                 rows.iter().map(|&row| driver(row, place).map_or(f64::NAN, |driver| driver.log_odds));
             columns.push(table::nullable_floats(&format!("driver_{}_log_odds", place + 1), log_odds));
+        }
+        if let Some(intervals) = &self.intervals {
+            let low = rows.iter().map(|&row| intervals[row].0);
+            let high = rows.iter().map(|&row| intervals[row].1);
+            columns.push(table::nullable_floats("churn_probability_low", low));
+            columns.push(table::nullable_floats("churn_probability_high", high));
         }
         table::frame(columns)
     }

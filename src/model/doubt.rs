@@ -1,9 +1,14 @@
 //! How sure are we of sums of coefficients, and of several at once?
 
+use rayon::prelude::*;
 use statrs::function::gamma::checked_gamma_ur;
 
 use super::ChurnModel;
+use super::design::sigmoid;
 use super::linear::eigen;
+use super::season::Season;
+use super::terms::transform;
+use crate::day::Day;
 
 /// The normal quantile of 97.5 %: intervals reach so many standard errors to both sides, for 95 %.
 pub(crate) const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
@@ -67,6 +72,25 @@ impl ChurnModel {
             .map(|j| at(j) * (0..width).map(|k| self.covariance[j * width + k] * at(k)).sum::<f64>())
             .sum();
         variance.max(0.0).sqrt()
+    }
+
+    /// Ends of the 95 % intervals of the probabilities of rows of features, given column by column, on that
+    /// day.
+    pub(crate) fn intervals(&self, columns: &[Vec<f64>], as_of: Day) -> Vec<(f64, f64)> {
+        let transformed = transform(&self.features, columns);
+        let season = self.season_offset(as_of);
+        let unknown = self.season.as_ref().filter(|season| !season.is_known(as_of));
+        let spread = unknown.map_or(0.0, Season::spread);
+        (0..columns.first().map_or(0, Vec::len))
+            .into_par_iter()
+            .map(|row| {
+                let value = |feature: usize| transformed[feature][row];
+                let row: Vec<f64> = self.terms.iter().map(|term| term.standardised(&value)).collect();
+                let log_odds = row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
+                let reach = NORMAL_QUANTILE * self.error_of(1.0, &row).hypot(spread);
+                (sigmoid(log_odds + season - reach), sigmoid(log_odds + season + reach))
+            })
+            .collect()
     }
 }
 

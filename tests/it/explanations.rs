@@ -1,9 +1,9 @@
 //! What the model says of itself, against hand, bootstrap and planted truth.
 
 use winback::model::ReferenceCustomer;
-use winback::{ChurnModel, Cutoffs, FeatureSet, Snapshots};
+use winback::{ChurnModel, Cutoffs, Feature, FeatureSet, Snapshots};
 
-use crate::logs::{Order, STORES, first_day, floats, frame, history, params, rhythmic, standard};
+use crate::logs::{Order, STORES, SplitMix, first_day, floats, frame, history, params, rhythmic, standard};
 
 const HORIZON_DAYS: i32 = 60;
 
@@ -145,4 +145,121 @@ fn the_ordinary_customer_is_made_of_medians_and_impossible_ones_are_refused() {
     let oldest = ReferenceCustomer { n_purchases: 2, interval_days: 25_000, days_since_last: 0, ..ordinary };
     assert!(model.effects(&ReferenceCustomer { n_purchases: 1, days_since_last: 25_000, ..oldest }).is_ok());
     assert!(model.effects(&oldest).is_ok());
+}
+
+fn log_odds(probability: f64) -> f64 {
+    (probability / (1.0 - probability)).ln()
+}
+
+fn standard_deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+    (squares / (values.len() - 1) as f64).sqrt()
+}
+
+/// The delta method's errors, of effects and of scores, are those of refits to customers drawn again.
+#[test]
+fn intervals_are_as_wide_as_a_bootstrap_of_customers_says() {
+    const CUSTOMERS: i64 = 800;
+    const REPLICATES: usize = 120;
+    const L2: f64 = 10.0;
+    const AS_OF: i32 = 480;
+    const MOST_OFF: f64 = 0.25;
+    const SEED: u64 = 55;
+    let orders = rhythmic(CUSTOMERS, 500, SEED);
+    let log = history(&orders);
+    // Core columns: a replicate must not choose others.
+    let set = || {
+        FeatureSet::empty()
+            .with(Feature::DaysSinceLast)
+            .with(Feature::TenureDays)
+            .with(Feature::NPurchases)
+            .with(Feature::OverdueRatio { horizon_days: HORIZON_DAYS })
+    };
+    let model = train(&orders, set(), Some(L2));
+    let reference =
+        ReferenceCustomer { n_purchases: 6, interval_days: 24, days_since_last: 31, amount: 12.5 };
+    let as_of = first_day().plus_days(AS_OF);
+    let effects = model.effects(&reference).unwrap();
+    let changes = |model: &ChurnModel| {
+        floats(&model.effects(&reference).unwrap(), "log_odds_change").into_iter().map(Option::unwrap)
+    };
+    let mut random = SplitMix(SEED);
+    let of_customer: Vec<Vec<&Order>> = (0..CUSTOMERS)
+        .map(|customer| orders.iter().filter(|order| order.customer == customer).collect())
+        .collect();
+    let (mut drawn_changes, mut drawn_scores) = (Vec::new(), Vec::new());
+    for _ in 0..REPLICATES {
+        let drawn: Vec<Order> = (0..CUSTOMERS)
+            .flat_map(|customer| {
+                let taken = (random.uniform() * CUSTOMERS as f64) as usize;
+                of_customer[taken].iter().map(move |order| Order { customer, ..(*order).clone() })
+            })
+            .collect();
+        let refit = train(&drawn, set(), Some(L2));
+        drawn_changes.push(changes(&refit).collect::<Vec<f64>>());
+        drawn_scores.push(refit.score(&log, as_of).unwrap().probabilities().to_vec());
+    }
+    let width = |low: f64, high: f64| (high - low) / (2.0 * 1.959963984540054);
+    let [low, high] = ["low", "high"].map(|column| floats(&effects, column));
+    for row in 0..effects.height() {
+        let drawn: Vec<f64> = drawn_changes.iter().map(|changes| changes[row]).collect();
+        let (found, expected) = (width(low[row].unwrap(), high[row].unwrap()), standard_deviation(&drawn));
+        let nothing = found == 0.0 && expected == 0.0;
+        assert!(
+            nothing || (found / expected - 1.0).abs() < MOST_OFF,
+            "row {row}: {found}, {expected}\n{effects}"
+        );
+        eprintln!("effect {row}: delta method {found:.4}, bootstrap {expected:.4}");
+    }
+    let scores = model.score_with_intervals(&log, as_of).unwrap();
+    let mut ratios: Vec<f64> = scores
+        .intervals()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(row, &(low, high))| {
+            let drawn: Vec<f64> = drawn_scores.iter().map(|scores| log_odds(scores[row])).collect();
+            width(log_odds(low), log_odds(high)) / standard_deviation(&drawn)
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let [least, median, most] = [0.1, 0.5, 0.9].map(|share| ratios[(share * ratios.len() as f64) as usize]);
+    eprintln!("scores: delta method over bootstrap {least:.3}, {median:.3}, {most:.3} (10, 50, 90 %)");
+    assert!((median - 1.0).abs() < MOST_OFF && least > 1.0 - MOST_OFF && most < 1.0 + MOST_OFF);
+}
+
+#[test]
+fn intervals_stand_at_the_end_and_an_unknown_season_widens_them() {
+    let log = history(&rhythmic(400, 500, 56));
+    let model = train(&rhythmic(400, 500, 56), standard(HORIZON_DAYS), None);
+    let as_of = first_day().plus_days(300);
+    let plain = model.score(&log, as_of).unwrap();
+    assert!(plain.intervals().is_none());
+    let scores = model.score_with_intervals(&log, as_of).unwrap();
+    assert_eq!(scores.probabilities(), plain.probabilities());
+    let table = scores.to_frame().unwrap();
+    let names = table.get_column_names();
+    assert_eq!(names[names.len() - 2..], ["churn_probability_low", "churn_probability_high"]);
+    assert_eq!(
+        table.select(plain.to_frame().unwrap().get_column_names_owned()).unwrap(),
+        plain.to_frame().unwrap()
+    );
+    let [p, low, high] = ["churn_probability", "churn_probability_low", "churn_probability_high"]
+        .map(|column| floats(&table, column));
+    for row in 0..table.height() {
+        let [p, low, high] = [&p, &low, &high].map(|column| column[row].unwrap());
+        assert!(0.0 <= low && low < p && p < high && high <= 1.0, "{low}, {p}, {high}");
+        let middle = (log_odds(low) + log_odds(high)) / 2.0;
+        assert!((middle - log_odds(p)).abs() < 1e-9);
+    }
+    let seasonal = model.with_season(&log).unwrap();
+    let season = seasonal.season().unwrap();
+    assert!(!season.is_known(as_of) && season.spread() > 0.0);
+    let wider = seasonal.score_with_intervals(&log, as_of).unwrap();
+    let half = |&(low, high): &(f64, f64)| (log_odds(high) - log_odds(low)) / 2.0;
+    let added = 1.959963984540054 * season.spread();
+    for (narrow, wide) in scores.intervals().unwrap().iter().zip(wider.intervals().unwrap()) {
+        assert!((half(wide) - half(narrow).hypot(added)).abs() < 1e-9);
+    }
 }
