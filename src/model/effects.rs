@@ -34,6 +34,9 @@ impl ChurnModel {
     /// | all of it sent back (the day after the last purchase) | that, refunds are not netted, or that day has not come |
     /// | a tenth off every price | discounts or amounts were not read, or theirs is 0 |
     ///
+    /// A step that moves no column of the model is left out too: in training, nothing of the kind was there
+    /// to learn from. Order is that of the table.
+    ///
     /// A step changes the purchases of the [`ReferenceCustomer`]; every feature is computed again from
     /// them. Features of peers and of the caller's own are held at their median in training. `low` and
     /// `high` are the ends of the 95 % interval of the change in log-odds, from the covariance clustered by
@@ -64,9 +67,14 @@ impl ChurnModel {
         let rows = self.rows_of(&customers)?;
         let log_odds =
             |row: &[f64]| row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
-        let (mut after, mut change, mut reach) = (vec![], vec![], vec![]);
-        for row in &rows[1..] {
+        let (mut names, mut after, mut change, mut reach) = (vec![], vec![], vec![], vec![]);
+        for ((name, _), row) in steps.iter().zip(&rows[1..]) {
             let step: Vec<f64> = row.iter().zip(&rows[0]).map(|(after, before)| after - before).collect();
+            // Nothing learned is not the same as no effect.
+            if step.iter().all(|&moved| moved == 0.0) {
+                continue;
+            }
+            names.push(name.as_str());
             after.push(sigmoid(log_odds(row)));
             change.push(step.iter().zip(&self.beta[1..]).map(|(x, b)| x * b).sum::<f64>());
             reach.push(NORMAL_QUANTILE * self.error_of(0.0, &step));
@@ -74,8 +82,7 @@ impl ChurnModel {
         let ends = |side: f64| change.iter().zip(&reach).map(move |(change, reach)| change + side * reach);
         let before = vec![sigmoid(log_odds(&rows[0])); after.len()];
         table::frame(vec![
-            StringChunked::from_iter_values("step".into(), steps.iter().map(|(step, _)| step.as_str()))
-                .into_column(),
+            StringChunked::from_iter_values("step".into(), names.into_iter()).into_column(),
             table::nullable_floats("probability_before", before),
             table::nullable_floats("probability_after", after),
             table::nullable_floats("log_odds_change", change.iter().copied()),
