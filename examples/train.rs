@@ -67,7 +67,7 @@ fn say_effects(model: &ChurnModel) -> Result<(), Box<dyn Error>> {
     for row in 0..effects.height() {
         let step = effects.column("step")?.str()?.get(row).unwrap_or_default();
         eprintln!(
-            "  {step:<30} {:>3.0} % -> {:>3.0} %   log-odds {:+.2} ({:+.2} to {:+.2})",
+            "  {step:<32} {:>3.0} % -> {:>3.0} %   log-odds {:+.2} ({:+.2} to {:+.2})",
             100.0 * number("probability_before", row)?,
             100.0 * number("probability_after", row)?,
             number("log_odds_change", row)?,
