@@ -12,15 +12,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::{ChurnModel, table};
-
-use winback::evaluate::Backtest;
+use winback::table;
 
 use cli::{Progress, ReadingOptions, TrainingOptions};
-
-/// How many cutoffs are tested, and how many are taken up for that.
-const BACKTESTS: usize = 6;
-const BACKTEST_CUTOFFS: usize = 16;
 
 /// Train before, and test at, the last cutoff whose outcome the orders show
 #[derive(Parser)]
@@ -42,17 +36,8 @@ fn main() -> ExitCode {
         progress.step("reading orders");
         let history = options.training.read(&options.reading)?;
         progress.say_report(&history);
-        progress.step("computing features");
-        let (train, test) = options.training.split(&history)?;
-        progress.step("fitting");
-        let model = ChurnModel::params().fit(&train)?.with_season(&history)?;
-        progress.step("testing");
-        let backtest = Backtest::run(
-            &ChurnModel::params(),
-            &options.training.snapshots(&history, BACKTEST_CUTOFFS)?,
-            BACKTESTS,
-        )?;
-        let evaluation = model.evaluate(&test)?.with_backtest(backtest);
+        progress.step("training and testing");
+        let (model, evaluation) = options.training.evaluate(&history)?;
         drop(progress);
         eprintln!("{model}");
         writeln!(std::io::stdout(), "{evaluation}")?;

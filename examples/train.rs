@@ -43,9 +43,15 @@ fn main() -> ExitCode {
         progress.step("fitting");
         let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
         model.save(&options.model_out)?;
+        progress.step("testing the same fit on the log's last cutoff");
+        let tested = options.training.evaluate(&history);
         drop(progress);
         eprintln!("{model}");
         say_effects(&model)?;
+        match tested.map(|(_, evaluation)| evaluation.verdict) {
+            Ok(Some(verdict)) => eprintln!("verdict, tested on the last cutoff: {verdict}"),
+            _ => eprintln!("verdict: too little data to train and test; the log should be longer"),
+        }
         if let Some(advice) = HorizonAdvice::of(&history, options.training.horizon_days)
             && advice.is_far()
         {

@@ -9,13 +9,18 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
+use winback::evaluate::Backtest;
 use winback::history::{HistoryParams, InvalidRows, Refunds};
-use winback::{Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+use winback::{ChurnModel, Columns, Cutoffs, Day, Evaluation, FeatureSet, History, Snapshots};
 
 /// The column that holds amounts unless another is named.
 const DEFAULT_AMOUNT: &str = "amount";
 /// How many training cutoffs are taken at most.
 pub const TRAINING_CUTOFFS: usize = 8;
+
+/// How many cutoffs a backtest tests, and how many are taken up for that.
+const BACKTESTS: usize = 6;
+const BACKTEST_CUTOFFS: usize = 16;
 
 /// How to read the orders. Where a model is given, its own way of reading is the default.
 #[derive(Args, Clone, Debug)]
@@ -241,6 +246,18 @@ impl TrainingOptions {
         let all = self.snapshots(history, TRAINING_CUTOFFS + 1 + straddling as usize)?;
         let last = all.cutoffs().last().copied().unwrap_or(history.observed_until());
         all.split_at(last)
+    }
+}
+
+impl TrainingOptions {
+    /// Trains on the past of the last observable cutoff, tests there, and looks at earlier cutoffs too.
+    pub fn evaluate(&self, history: &History) -> winback::Result<(ChurnModel, Evaluation)> {
+        let (train, test) = self.split(history)?;
+        let model = ChurnModel::params().fit(&train)?.with_season(history)?;
+        let all = self.snapshots(history, BACKTEST_CUTOFFS)?;
+        let backtest = Backtest::run(&ChurnModel::params(), &all, BACKTESTS)?;
+        let evaluation = model.evaluate(&test)?.with_backtest(backtest);
+        Ok((model, evaluation))
     }
 }
 
