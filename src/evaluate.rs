@@ -193,7 +193,7 @@ impl Evaluation {
 
     fn write_calibration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, quality) in self.groups() {
-            writeln!(f, "  calibration, {name} (predicted -> observed)")?;
+            writeln!(f, "  calibration, {name} (predicted -> observed, 95 % interval; * lies outside)")?;
             for row in &quality.calibration {
                 let [predicted, observed, low, high] =
                     [row.predicted, row.observed, row.low, row.high].map(|value| value * 100.0);
