@@ -32,9 +32,9 @@ impl std::fmt::Display for Season {
             ),
             false => write!(
                 f,
-                "season unknown: with less than 13 months and a horizon of orders, the log-odds of everybody may be \
-                 off by about {:.2} at another time of the year",
-                self.spread
+                "season unknown at {}, for want of an earlier year: at another time of the year everybody's log-odds \
+                 may be off by about {:.2}",
+                last.cutoff, self.spread
             ),
         }
     }
