@@ -50,7 +50,8 @@ fn main() -> ExitCode {
         say_effects(&model)?;
         match tested.map(|(_, evaluation)| evaluation.verdict) {
             Ok(Some(verdict)) => eprintln!("verdict, tested on the last cutoff: {verdict}"),
-            _ => eprintln!("verdict: too little data to train and test; the log should be longer"),
+            Ok(None) => {}
+            Err(error) => eprintln!("no verdict: {error}"),
         }
         if let Some(advice) = HorizonAdvice::of(&history, options.training.horizon_days)
             && advice.is_far()

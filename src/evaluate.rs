@@ -20,7 +20,7 @@ pub use self::quality::Quality;
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::metrics::Interval;
-use crate::model::{ChurnModel, POSITIVE_CLASS, sigmoid};
+use crate::model::{ChurnModel, POSITIVE_CLASS};
 use crate::snapshot::Snapshots;
 
 /// What the bootstrap of an evaluation begins with, unless another is given.
@@ -70,7 +70,7 @@ impl ChurnModel {
     pub fn evaluate_seeded(&self, test: &Snapshots, seed: u64) -> Result<Evaluation> {
         self.check_test(test)?;
         let judged = Judged {
-            probabilities: &self.test_probabilities(test),
+            probabilities: &self.probabilities(test),
             labels: test.labels(),
             customers: test.ranks(),
             simple: &SimpleScores::new(self, test),
@@ -86,16 +86,6 @@ impl ChurnModel {
             backtest: Vec::new(),
             verdict: None,
         })
-    }
-
-    fn test_probabilities(&self, test: &Snapshots) -> Vec<f64> {
-        let offsets: Vec<f64> = test.cutoffs().iter().map(|&cutoff| self.season_offset(cutoff)).collect();
-        let log_odds = self.log_odds(test.columns());
-        log_odds
-            .iter()
-            .zip(test.positions())
-            .map(|(log_odds, &cutoff)| sigmoid(log_odds + offsets[cutoff as usize]))
-            .collect()
     }
 
     fn check_test(&self, test: &Snapshots) -> Result<()> {

@@ -256,6 +256,15 @@ impl ChurnModel {
         fit::log_odds(&design, &self.beta)
     }
 
+    /// The probability of every row of labelled snapshots, each by the season of its cutoff.
+    pub(crate) fn probabilities(&self, snapshots: &Snapshots) -> Vec<f64> {
+        let offsets: Vec<f64> =
+            snapshots.cutoffs().iter().map(|&cutoff| self.season_offset(cutoff)).collect();
+        let log_odds = self.log_odds(snapshots.columns());
+        let rows = log_odds.iter().zip(snapshots.positions());
+        rows.map(|(log_odds, &cutoff)| sigmoid(log_odds + offsets[cutoff as usize])).collect()
+    }
+
     /// The features, with segment columns called as in this history. Columns meet by name; one that was
     /// renamed meets the one that is left over.
     pub(crate) fn features_in(&self, history: &History) -> Result<Vec<Feature>> {

@@ -39,14 +39,7 @@ impl ChurnModel {
             let class = if churned == 0 { "not churned" } else { "churned" };
             return Err(Error::SingleClass { rows: snapshots.rows(), class });
         }
-        let offsets: Vec<f64> =
-            snapshots.cutoffs().iter().map(|&cutoff| self.season_offset(cutoff)).collect();
-        let log_odds = self.log_odds(snapshots.columns());
-        let probabilities: Vec<f64> = log_odds
-            .iter()
-            .zip(snapshots.positions())
-            .map(|(log_odds, &cutoff)| sigmoid(log_odds + offsets[cutoff as usize]))
-            .collect();
+        let probabilities = self.probabilities(snapshots);
         let line = calibration_line(&probabilities, snapshots.labels(), None, LEVEL).ok_or_else(|| {
             Error::NotFitted { reason: "the score separates these snapshots without an error".to_owned() }
         })?;
