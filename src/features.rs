@@ -11,13 +11,15 @@ mod trend;
 mod refunds;
 mod peers;
 mod custom;
+mod idea;
 mod feature;
 mod walk;
 mod set;
 
 pub use self::custom::{CustomFeature, Transform};
+pub use self::feature::Feature;
 pub(crate) use self::feature::supply_custom;
-pub use self::feature::{Description, Feature, Idea};
+pub use self::idea::{Description, Idea};
 pub(crate) use self::peers::salted_hash;
 pub use self::set::FeatureSet;
 pub(crate) use self::set::{HORIZON_DAYS, SPAN_DAYS};

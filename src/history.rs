@@ -5,35 +5,46 @@
 
 mod dates;
 mod types;
+mod cells;
 mod columns;
 mod params;
-mod ids;
 mod read;
 mod numbers;
 mod convert;
+mod ids;
 mod check;
-mod group;
+mod rows;
 mod run;
+mod partition;
+mod group;
 mod notes;
+mod append;
 
+use std::hint::black_box;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame};
 use rayon::prelude::*;
 
-use self::check::{CleanRows, check};
+use self::check::{CleanRows, SetAside, Span, check};
 pub use self::columns::Columns;
 pub(crate) use self::convert::NO_SEGMENT;
-use self::convert::RowIds;
-use self::group::{Key, Partition, group, mix};
+use self::group::{Place, group_parts};
 pub(crate) use self::ids::CustomerIds;
 pub use self::params::{HistoryParams, InvalidRows, Refunds};
+use self::partition::Partition;
 use self::read::{Source, csv_columns, expand, parquet_columns};
+use self::rows::{Shape, mix};
 pub(crate) use self::run::Run;
 use crate::day::Day;
 use crate::error::{Error, InputReport, Result};
 use crate::table;
+
+/// Values of four and of eight bytes in a cache line.
+const DAYS_PER_LINE: usize = 16;
+const AMOUNTS_PER_LINE: usize = 8;
 
 impl HistoryParams {
     /// Reads CSV files with a header: paths or patterns (`orders/2024-*.csv`).
@@ -138,15 +149,16 @@ fn any_has(files: &[PathBuf], column: &str, columns: impl Fn(&Path) -> Result<Ve
 pub struct History {
     params: HistoryParams,
     ids: Arc<CustomerIds>,
-    /// Partition and position within it of each customer, by rank of id.
-    places: Vec<(u32, u32)>,
-    partitions: Vec<Partition>,
+    /// Where each customer is, by rank of id.
+    places: Vec<Place>,
+    partitions: Vec<Arc<Partition>>,
     segment_values: Vec<Vec<String>>,
-    observed_from: Day,
-    observed_until: Day,
-    last_order: Day,
+    /// First and last day of an order.
+    span: Span,
+    aside: SetAside,
     report: InputReport,
-    fingerprint: String,
+    /// Computed when first asked for.
+    fingerprint: OnceLock<String>,
 }
 
 impl History {
@@ -192,19 +204,21 @@ impl History {
     /// The first day the log is complete for: that of its first order.
     #[must_use]
     pub fn observed_from(&self) -> Day {
-        self.observed_from
+        Day::from_days_since_epoch(self.span.first)
     }
 
     /// The last day the log is complete for.
     #[must_use]
     pub fn observed_until(&self) -> Day {
-        self.observed_until
+        let HistoryParams { observed_until, observed_at_least_until, .. } = self.params;
+        let last = self.last_order();
+        observed_until.or_else(|| observed_at_least_until.map(|day| day.max(last))).unwrap_or(last)
     }
 
     /// The day of the last order.
     #[must_use]
     pub fn last_order(&self) -> Day {
-        self.last_order
+        Day::from_days_since_epoch(self.span.last)
     }
 
     /// The values of a segment column, in order of text; `None` where the log was read without it.
@@ -216,7 +230,7 @@ impl History {
     /// Sixteen hexadecimal digits that stand for every purchase and refund in the log.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.fingerprint.get_or_init(|| self.compute_fingerprint())
     }
 
     /// One row per purchase: `customer_id, purchased_on`, and where amounts were read `net_amount,
@@ -232,7 +246,7 @@ impl History {
             ranks.extend(std::iter::repeat_n(rank as u32, run.days.len()));
             days.extend(run.days.iter().map(|&day| Day::from_days_since_epoch(day)));
             net.extend_from_slice(run.net);
-            refunded.extend_from_slice(run.refunded);
+            refunded.extend(run.refunded.dense(run.days.len()));
         }
         let mut columns = vec![self.ids.column("customer_id", &ranks)?, table::dates("purchased_on", days)];
         if self.params.columns.has_amount() {
@@ -264,56 +278,47 @@ impl History {
 
     /// Everything known of the customer of that rank.
     pub(crate) fn run(&self, rank: usize) -> Run<'_> {
-        let (partition, place) = self.places[rank];
-        let partition = &self.partitions[partition as usize];
-        let place = place as usize;
-        let range = |ends: &[u32]| {
-            let start = place.checked_sub(1).map_or(0, |before| ends[before]);
-            start as usize..ends[place] as usize
-        };
-        let purchases = range(&partition.purchase_ends);
-        let refunds = range(&partition.refund_ends);
-        let slice = |values: &'_ [f64]| -> std::ops::Range<usize> {
-            if values.is_empty() { 0..0 } else { purchases.clone() }
-        };
-        Run {
-            days: &partition.days[purchases.clone()],
-            net: &partition.net[slice(&partition.net)],
-            refunded: &partition.refunded[slice(&partition.refunded)],
-            discount: &partition.discount[slice(&partition.discount)],
-            segments: &partition.segments,
-            start: purchases.start,
-            refund_days: &partition.refund_days[refunds.clone()],
-            refund_amounts: &partition.refund_amounts[refunds],
-        }
+        let Place { partition, position, .. } = self.places[rank];
+        self.partitions[partition as usize].run(position as usize)
+    }
+
+    /// The day of the first purchase of the customer of that rank; [`i32::MAX`] without any.
+    pub(crate) fn first_purchase(&self, rank: usize) -> i32 {
+        self.places[rank].first
+    }
+
+    /// The runs of customers by rank, fetched side by side, as they lie all over memory.
+    pub(crate) fn runs(&self, ranks: Range<usize>) -> Vec<Run<'_>> {
+        // One after the other, each would wait for memory by itself.
+        let end = |place: &Place| self.partitions[place.partition as usize].ends[place.position as usize];
+        let ends = self.places[ranks.clone()].iter().fold(0, |all, place| all ^ end(place).purchases);
+        let runs: Vec<Run> = ranks.map(|rank| self.run(rank)).collect();
+        let days = runs.iter().flat_map(|run| run.days.iter().step_by(DAYS_PER_LINE));
+        let amounts = runs.iter().flat_map(|run| run.net.iter().step_by(AMOUNTS_PER_LINE));
+        black_box((
+            ends,
+            days.fold(0, |all, day| all ^ day),
+            amounts.fold(0, |all, amount| all ^ amount.to_bits()),
+        ));
+        runs
     }
 
     fn build(sources: Vec<Source>, params: &HistoryParams) -> Result<History> {
-        let (rows, mut report) = check(sources, params)?;
-        let (ids, places, partitions) = group_by_id(&rows);
-        let first = rows.days.iter().copied().min().unwrap_or_default();
-        let last = rows.days.iter().copied().max().unwrap_or_default();
-        let last = Day::from_days_since_epoch(last);
-        let observed_until = params
-            .observed_until
-            .or_else(|| params.observed_at_least_until.map(|day| day.max(last)))
-            .unwrap_or(last);
-        let mut history = History {
+        let (CleanRows { parts, kind, segment_values, span, aside }, report) = check(sources, params, None)?;
+        let Some(span) = span else { return Err(Error::NoOrders { report: Box::new(report) }) };
+        let (ids, places, partitions) = group_parts(parts, kind, params.shape());
+        Ok(History {
             params: params.clone(),
             ids: Arc::new(ids),
             places,
-            fingerprint: String::new(),
-            partitions,
-            segment_values: rows.segments.into_iter().map(|segment| segment.values).collect(),
-            observed_from: Day::from_days_since_epoch(first),
-            observed_until,
-            last_order: last,
-            report: InputReport::default(),
-        };
-        history.note(report.rows_kept, &mut report.notices);
-        history.report = report;
-        history.fingerprint = history.compute_fingerprint();
-        Ok(history)
+            partitions: partitions.into_iter().map(Arc::new).collect(),
+            segment_values,
+            span,
+            aside,
+            report,
+            fingerprint: OnceLock::new(),
+        }
+        .noted())
     }
 
     fn compute_fingerprint(&self) -> String {
@@ -323,7 +328,9 @@ impl History {
             let run = self.run(rank);
             let id = self.ids.text(rank).bytes().fold(0, |h, byte| mix(h ^ u64::from(byte)));
             let days = run.days.iter().chain(run.refund_days).map(|&day| day as u64);
-            let amounts = [run.net, run.refunded, run.discount, run.refund_amounts].into_iter().flatten();
+            let refunded = run.refunded.dense(run.net.len());
+            let amounts = run.net.iter().copied().chain(refunded).chain(run.discount.iter().copied());
+            let amounts = amounts.chain(run.refund_amounts.iter().copied());
             let segments =
                 (0..run.segments.len()).flat_map(|column| run.segment(column)).map(|&code| u64::from(code));
             hash(id, &mut days.chain(amounts.map(|amount| amount.to_bits())).chain(segments))
@@ -342,34 +349,12 @@ impl History {
     }
 }
 
-type Places = Vec<(u32, u32)>;
-
-fn group_by_id(rows: &CleanRows) -> (CustomerIds, Places, Vec<Partition>) {
-    match &rows.ids {
-        RowIds::Int { values, dtype } => {
-            let (keys, places, partitions) = group_keys(values, rows);
-            (CustomerIds::Int { values: keys, dtype: dtype.clone() }, places, partitions)
-        }
-        RowIds::Wide { values, dtype } => {
-            let (keys, places, partitions) = group_keys(values, rows);
-            (CustomerIds::Wide { values: keys, dtype: dtype.clone() }, places, partitions)
-        }
-        RowIds::Text(text) => {
-            let keys: Vec<&str> = text.iter().map(Option::unwrap_or_default).collect();
-            let (keys, places, partitions) = group_keys(&keys, rows);
-            (CustomerIds::from_texts(keys), places, partitions)
+impl HistoryParams {
+    fn shape(&self) -> Shape {
+        Shape {
+            has_amount: self.columns.amount.is_some(),
+            has_discount: self.columns.discount.is_some(),
+            segments: self.columns.segments.len(),
         }
     }
-}
-
-fn group_keys<K: Key>(keys: &[K], rows: &CleanRows) -> (Vec<K>, Places, Vec<Partition>) {
-    let mut all = Vec::new();
-    let mut partitions = Vec::new();
-    for (number, (keys, partition)) in (0_u32..).zip(group(keys, rows)) {
-        all.extend(keys.into_iter().zip(0_u32..).map(|(key, place)| (key, (number, place))));
-        partitions.push(partition);
-    }
-    all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let (keys, places) = all.into_iter().unzip();
-    (keys, places, partitions)
 }

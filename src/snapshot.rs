@@ -11,6 +11,7 @@ mod horizon;
 use std::sync::Arc;
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 pub use self::cutoffs::{Cutoffs, Rolling};
 use self::foreign::ForeignTable;
@@ -84,7 +85,7 @@ impl SnapshotsParams {
             return Err(history.nobody_bought_by(cutoffs[cutoffs.len() - 1]));
         }
         let churned = ranks
-            .iter()
+            .par_iter()
             .zip(&positions)
             .map(|(&rank, &position)| {
                 self.label.churned(cutoffs[position as usize], history.run(rank as usize).days)

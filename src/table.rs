@@ -34,8 +34,14 @@ pub(crate) fn frame(columns: Vec<Column>) -> Result<DataFrame> {
 
 /// A float column in which NaN stands for null.
 pub(crate) fn nullable_floats(name: &str, values: impl IntoIterator<Item = f64>) -> Column {
-    let values = values.into_iter().map(|value| (!value.is_nan()).then_some(value));
-    Float64Chunked::from_iter_options(name.into(), values).into_column()
+    // A vector passes through as it is.
+    let values: Vec<f64> = values.into_iter().collect();
+    let validity = values.iter().any(|value| value.is_nan()).then(|| {
+        BooleanChunked::from_iter_values("known".into(), values.iter().map(|value| !value.is_nan()))
+    });
+    // Made in one go, and so one piece.
+    let validity = validity.and_then(|known| Some(known.downcast_iter().next()?.values().clone()));
+    Float64Chunked::from_vec_validity(name.into(), values, validity).into_column()
 }
 
 /// A date column.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::custom::{CustomFeature, Transform};
+use super::idea::{Description, Idea};
 use super::peers::PeerTable;
-use super::view::State;
+use super::view::{Block, State};
 use super::{money, recency, refunds, rhythm, trend};
 use crate::history::{Columns, History};
 
@@ -81,56 +82,6 @@ pub enum Feature {
     },
     /// A feature of the caller's own.
     Custom(CustomFeature),
-}
-
-/// Which idea a feature speaks of. Drivers are summed per idea.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Idea {
-    /// How long the customer has been silent.
-    Silence,
-    /// How much they bought, lately and ever.
-    Activity,
-    /// How often and how regularly they buy, and how the silence compares with that.
-    Rhythm,
-    /// What they spend.
-    Money,
-    /// What they send back.
-    Refunds,
-    /// How their peers behave.
-    Peers,
-    /// The caller's own features.
-    Own,
-}
-
-impl Idea {
-    /// All ideas, in the order in which ties are broken.
-    pub const ALL: [Idea; 7] =
-        [Idea::Silence, Idea::Activity, Idea::Rhythm, Idea::Money, Idea::Refunds, Idea::Peers, Idea::Own];
-
-    /// Its name in tables: `silence`, `activity` …
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Idea::Silence => "silence",
-            Idea::Activity => "activity",
-            Idea::Rhythm => "rhythm",
-            Idea::Money => "money",
-            Idea::Refunds => "refunds",
-            Idea::Peers => "peers",
-            Idea::Own => "own",
-        }
-    }
-}
-
-/// What a feature means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// Its unit: `days`, `purchases`, `fraction`, `amount` …
-    pub unit: String,
-    /// How it is computed.
-    pub formula: String,
 }
 
 impl Feature {
@@ -329,41 +280,62 @@ impl Feature {
         }
     }
 
-    /// Computes it for a block of states.
-    pub(super) fn fill(&self, states: &[State], peers: &[PeerTable], history: &History, out: &mut [f64]) {
-        let mut fill = |kernel: &dyn Fn(&State) -> f64| {
-            out.iter_mut().zip(states).for_each(|(value, state)| *value = kernel(state));
-        };
+    /// The window it looks at, where it has one: its length in days.
+    pub(super) fn window_days(&self) -> Option<i32> {
         match self {
-            Feature::DaysSinceLast => fill(&recency::days_since_last),
-            Feature::TenureDays => fill(&recency::tenure_days),
-            Feature::NPurchases => fill(&recency::n_purchases),
-            Feature::IsSinglePurchase => fill(&recency::is_single_purchase),
-            Feature::IntervalShrunk { horizon_days } => fill(&|s| rhythm::interval_shrunk(s, *horizon_days)),
-            Feature::OverdueRatio { horizon_days } => fill(&|s| rhythm::overdue_ratio(s, *horizon_days)),
-            Feature::PurchaseRate { horizon_days } => fill(&|s| rhythm::purchase_rate(s, *horizon_days)),
-            Feature::IntervalSd => fill(&rhythm::interval_sd),
-            Feature::IntervalMax => fill(&rhythm::interval_max),
-            Feature::IntervalLast => fill(&rhythm::interval_last),
-            Feature::IsSilentBeyondLongest => fill(&rhythm::is_silent_beyond_longest),
-            Feature::PurchasesIn { days } => fill(&|s| trend::purchases_last(s, *days)),
-            Feature::AmountMean => fill(&money::amount_mean),
-            Feature::AmountLast => fill(&money::amount_last),
-            Feature::SpendIn { days } => fill(&|s| money::spend_last(s, *days)),
-            Feature::DiscountFraction => fill(&money::discount_fraction),
-            Feature::RefundFraction => fill(&refunds::refund_fraction),
+            Feature::PurchasesIn { days } | Feature::SpendIn { days } => Some(*days),
+            _ => None,
+        }
+    }
+
+    /// Computes it for a block.
+    pub(super) fn fill(&self, block: &Block, peers: &[PeerTable], history: &History, out: &mut [f64]) {
+        let states = &block.states;
+        match self {
+            Feature::DaysSinceLast => each(states, out, recency::days_since_last),
+            Feature::TenureDays => each(states, out, recency::tenure_days),
+            Feature::NPurchases => each(states, out, recency::n_purchases),
+            Feature::IsSinglePurchase => each(states, out, recency::is_single_purchase),
+            Feature::IntervalShrunk { horizon_days } => {
+                each(states, out, |state| rhythm::interval_shrunk(state, *horizon_days));
+            }
+            Feature::OverdueRatio { horizon_days } => {
+                each(states, out, |state| rhythm::overdue_ratio(state, *horizon_days));
+            }
+            Feature::PurchaseRate { horizon_days } => {
+                each(states, out, |state| rhythm::purchase_rate(state, *horizon_days));
+            }
+            Feature::IntervalSd => each(states, out, rhythm::interval_sd),
+            Feature::IntervalMax => each(states, out, rhythm::interval_max),
+            Feature::IntervalLast => each(states, out, rhythm::interval_last),
+            Feature::IsSilentBeyondLongest => each(states, out, rhythm::is_silent_beyond_longest),
+            Feature::PurchasesIn { days } => windowed(block, *days, out, trend::purchases_since),
+            Feature::AmountMean => each(states, out, money::amount_mean),
+            Feature::AmountLast => each(states, out, money::amount_last),
+            Feature::SpendIn { days } => windowed(block, *days, out, money::spend_since),
+            Feature::DiscountFraction => each(states, out, money::discount_fraction),
+            Feature::RefundFraction => each(states, out, refunds::refund_fraction),
             Feature::PeerLoss { column, horizon_days } | Feature::OverallLoss { column, horizon_days } => {
                 let own_value = matches!(self, Feature::PeerLoss { .. });
                 let table = history
                     .segment_index(column)
                     .and_then(|column| peers.iter().find(|table| table.is_of(column, *horizon_days)));
-                fill(&|state| table.map_or(f64::NAN, |table| table.loss_fraction(state, own_value)));
+                each(states, out, |state| {
+                    table.map_or(f64::NAN, |table| table.loss_fraction(state, own_value))
+                });
             }
-            Feature::Custom(custom) => {
-                fill(&|state| custom.compute(&state.view));
-            }
+            Feature::Custom(custom) => each(states, out, |state| custom.compute(&state.view())),
         }
     }
+}
+
+fn each(states: &[State], out: &mut [f64], kernel: impl Fn(&State) -> f64) {
+    out.iter_mut().zip(states).for_each(|(value, state)| *value = kernel(state));
+}
+
+fn windowed(block: &Block, days: i32, out: &mut [f64], kernel: impl Fn(&State, u32) -> f64) {
+    let states = block.states.iter().zip(block.starts(days));
+    out.iter_mut().zip(states).for_each(|(value, (state, start))| *value = kernel(state, start));
 }
 
 /// Puts the caller's own features into places read from a file; names what is missing.

@@ -4,17 +4,17 @@ use super::view::State;
 
 /// Net amount per purchase.
 pub(super) fn amount_mean(state: &State) -> f64 {
-    state.sums.net / state.view.n_purchases() as f64
+    state.sums.net / f64::from(state.n_purchases())
 }
 
 /// Net amount of the latest purchase.
 pub(super) fn amount_last(state: &State) -> f64 {
-    state.view.net_amounts().last().copied().unwrap_or(f64::NAN)
+    state.net().last().copied().unwrap_or(f64::NAN)
 }
 
-/// Net amounts of the last `days` days, added again in the order of days.
-pub(super) fn spend_last(state: &State, days: i32) -> f64 {
-    state.view.net_amounts().get(state.view.last(days)).unwrap_or_default().iter().sum()
+/// Net amounts of the purchases from that one on, added again in the order of days.
+pub(super) fn spend_since(state: &State, start: u32) -> f64 {
+    state.net().get(start as usize..).unwrap_or_default().iter().sum()
 }
 
 /// Discounts over what the purchases would have cost without them; null where that is nothing.

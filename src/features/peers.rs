@@ -110,7 +110,7 @@ impl PeerTable {
     /// The loss rate among the peers of a customer, or among all customers; null where there is no home
     /// value or nobody to count.
     pub(super) fn loss_fraction(&self, state: &State, of_own_value: bool) -> f64 {
-        let Some(home) = home_value(state.view.run(), self.column) else { return f64::NAN };
+        let Some(home) = home_value(&state.known(), self.column) else { return f64::NAN };
         let fold = usize::from(self.folds[state.rank as usize]);
         let cutoff = state.cutoff_index as usize;
         let mut overall = Count::default();

@@ -5,7 +5,6 @@ use super::view::State;
 /// Refunds over everything bought, at most 1; null where nothing was paid for.
 pub(super) fn refund_fraction(state: &State) -> f64 {
     let bought = state.sums.net + state.sums.refunded;
-    let returned =
-        state.view.run().refund_amounts.iter().fold(state.sums.refunded, |sum, amount| sum + amount);
+    let returned = state.refund_amounts().iter().fold(state.sums.refunded, |sum, amount| sum + amount);
     if bought > 0.0 { (returned / bought).min(1.0) } else { f64::NAN }
 }

@@ -4,40 +4,40 @@ use super::view::State;
 
 /// (last − first + H) / n: the mean interval, shrunk to the horizon by one interval of its length.
 pub(super) fn interval_shrunk(state: &State, horizon_days: i32) -> f64 {
-    let span = state.view.tenure_days() - state.view.days_since_last();
-    (f64::from(span) + f64::from(horizon_days)) / state.view.n_purchases() as f64
+    let span = state.tenure_days() - state.days_since_last();
+    (f64::from(span) + f64::from(horizon_days)) / f64::from(state.n_purchases())
 }
 
 /// Days since last over the shrunk interval.
 pub(super) fn overdue_ratio(state: &State, horizon_days: i32) -> f64 {
-    f64::from(state.view.days_since_last()) / interval_shrunk(state, horizon_days)
+    f64::from(state.days_since_last()) / interval_shrunk(state, horizon_days)
 }
 
 /// n / (tenure + H): purchases per day, shrunk.
 pub(super) fn purchase_rate(state: &State, horizon_days: i32) -> f64 {
-    state.view.n_purchases() as f64 / (f64::from(state.view.tenure_days()) + f64::from(horizon_days))
+    f64::from(state.n_purchases()) / (f64::from(state.tenure_days()) + f64::from(horizon_days))
 }
 
 /// Sample standard deviation of the intervals; null below two of them.
 pub(super) fn interval_sd(state: &State) -> f64 {
-    let intervals = state.view.n_purchases() as i128 - 1;
+    let intervals = i64::from(state.n_purchases()) - 1;
     if intervals < 2 {
         return f64::NAN;
     }
-    let sum = i128::from(state.view.tenure_days() - state.view.days_since_last());
-    // Exact in integers: k Σx² − (Σx)², over k (k − 1).
-    let spread = intervals * i128::from(state.sums.interval_squares) - sum * sum;
+    let sum = i64::from(state.tenure_days() - state.days_since_last());
+    // Exact in integers: k Σx² − (Σx)², over k (k − 1). Days of three centuries leave room.
+    let spread = intervals * state.sums.interval_squares - sum * sum;
     (spread as f64 / (intervals * (intervals - 1)) as f64).sqrt()
 }
 
 /// Longest interval; null without one.
 pub(super) fn interval_max(state: &State) -> f64 {
-    if state.view.n_purchases() < 2 { f64::NAN } else { f64::from(state.sums.interval_max) }
+    if state.n_purchases() < 2 { f64::NAN } else { f64::from(state.sums.interval_max) }
 }
 
 /// Latest interval; null without one.
 pub(super) fn interval_last(state: &State) -> f64 {
-    match state.view.run().days {
+    match state.days() {
         [.., before, last] => f64::from(last - before),
         _ => f64::NAN,
     }
@@ -45,8 +45,8 @@ pub(super) fn interval_last(state: &State) -> f64 {
 
 /// 1 where the present silence is longer than any interval so far; null without an interval.
 pub(super) fn is_silent_beyond_longest(state: &State) -> f64 {
-    if state.view.n_purchases() < 2 {
+    if state.n_purchases() < 2 {
         return f64::NAN;
     }
-    f64::from(state.view.days_since_last() > state.sums.interval_max)
+    f64::from(state.days_since_last() > state.sums.interval_max)
 }

@@ -1,6 +1,7 @@
 //! Which features, and can this history provide them?
 
 use polars::prelude::DataFrame;
+use rayon::prelude::*;
 
 use super::feature::Feature;
 use super::walk::panel_at;
@@ -157,9 +158,8 @@ impl FeatureSet {
         let features = self.resolve(history)?;
         let panel = panel_at(history, &features, cutoff)?;
         let mut columns = vec![history.ids().column("customer_id", &panel.ranks)?];
-        for (feature, values) in features.iter().zip(panel.columns) {
-            columns.push(table::nullable_floats(&feature.name(), values));
-        }
+        let named = features.par_iter().zip(panel.columns);
+        columns.par_extend(named.map(|(feature, values)| table::nullable_floats(&feature.name(), values)));
         table::frame(columns)
     }
 }

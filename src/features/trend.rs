@@ -2,7 +2,7 @@
 
 use super::view::State;
 
-/// Purchases in the last `days` days.
-pub(super) fn purchases_last(state: &State, days: i32) -> f64 {
-    state.view.last(days).len() as f64
+/// Purchases from that one on.
+pub(super) fn purchases_since(state: &State, start: u32) -> f64 {
+    f64::from(state.n_purchases() - start)
 }

@@ -13,12 +13,6 @@ pub struct CustomerView<'a> {
 }
 
 impl<'a> CustomerView<'a> {
-    /// Cuts a history at the cutoff; `None` where nothing was bought by then.
-    pub(crate) fn new(run: &Run<'a>, cutoff: Day) -> Option<Self> {
-        let run = run.until(cutoff);
-        (!run.days.is_empty()).then_some(CustomerView { cutoff, run })
-    }
-
     /// The day at whose end the customer is looked at.
     #[must_use]
     pub fn cutoff(&self) -> Day {
@@ -60,64 +54,157 @@ impl<'a> CustomerView<'a> {
     pub fn tenure_days(&self) -> i32 {
         self.cutoff.days_since(Day::from_days_since_epoch(self.run.days[0]))
     }
-
-    pub(crate) fn run(&self) -> &Run<'a> {
-        &self.run
-    }
-
-    /// The purchases of the last `days` days, as positions.
-    pub(crate) fn last(&self, days: i32) -> std::ops::Range<usize> {
-        let window = Window::back_from(self.cutoff, days);
-        window.range_in(self.run.days)
-    }
 }
 
-/// A view with the sums that were carried along the walk to it.
+/// A customer at a cutoff, with the sums that were carried along the walk to it.
 ///
 /// Counts and days are integers, so that the way to a cutoff cannot show in them; money is only ever
 /// added, from the first purchase on, never subtracted again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct State<'a> {
-    pub(crate) view: CustomerView<'a>,
+    /// The customer's whole run, of which only the first `purchases` and `refunds` are known.
+    run: &'a Run<'a>,
+    cutoff: Day,
+    first: i32,
+    last: i32,
+    refunds: u32,
     /// Position of the customer in order of id.
-    pub(crate) rank: u32,
+    pub(super) rank: u32,
     /// Position of the cutoff among those asked for.
-    pub(crate) cutoff_index: u32,
-    pub(crate) sums: Sums,
+    pub(super) cutoff_index: u32,
+    pub(super) sums: Sums,
+}
+
+impl<'a> State<'a> {
+    /// As known at the end of a cutoff; `None` where nothing was bought by then. `sums` come from an
+    /// earlier cutoff.
+    pub(super) fn advance(
+        run: &'a Run<'a>,
+        (cutoff, cutoff_index): (Day, u32),
+        rank: u32,
+        sums: &mut Sums,
+    ) -> Option<Self> {
+        sums.advance(run, cutoff);
+        let known = run.days.get(..sums.purchases as usize)?;
+        let (&first, &last) = (known.first()?, known.last()?);
+        let limit = cutoff.days_since_epoch();
+        let refunds = match run.refund_days {
+            [] => 0,
+            days => days.partition_point(|&day| day <= limit) as u32,
+        };
+        Some(State { run, cutoff, first, last, refunds, rank, cutoff_index, sums: *sums })
+    }
+
+    /// What a caller's own feature may see.
+    pub(super) fn view(&self) -> CustomerView<'a> {
+        CustomerView { cutoff: self.cutoff, run: self.known() }
+    }
+
+    /// What was known at the end of the cutoff.
+    pub(super) fn known(&self) -> Run<'a> {
+        self.run.first(self.sums.purchases as usize, self.refunds as usize)
+    }
+
+    pub(super) fn n_purchases(&self) -> u32 {
+        self.sums.purchases
+    }
+
+    pub(super) fn days_since_last(&self) -> i32 {
+        self.cutoff.days_since_epoch() - self.last
+    }
+
+    pub(super) fn tenure_days(&self) -> i32 {
+        self.cutoff.days_since_epoch() - self.first
+    }
+
+    /// Purchase days, ascending.
+    pub(super) fn days(&self) -> &'a [i32] {
+        &self.run.days[..self.sums.purchases as usize]
+    }
+
+    /// Net amounts; empty without amounts.
+    pub(super) fn net(&self) -> &'a [f64] {
+        &self.run.net[..self.run.net.len().min(self.sums.purchases as usize)]
+    }
+
+    /// What went back on refund-only days.
+    pub(super) fn refund_amounts(&self) -> &'a [f64] {
+        &self.run.refund_amounts[..self.refunds as usize]
+    }
+
+    /// Where the purchases of the last `days` days begin.
+    pub(super) fn start_of_last(&self, days: i32) -> u32 {
+        /// Up to so many, looking at all of them is faster than halving.
+        const FEW: usize = 64;
+        let after = Window::back_from(self.cutoff, days).after.days_since_epoch();
+        let own = self.days();
+        match own.len() {
+            ..=FEW => own.iter().map(|&day| u32::from(day <= after)).sum(),
+            _ => own.partition_point(|&day| day <= after) as u32,
+        }
+    }
 }
 
 /// What the walk carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
     /// Purchases taken up.
-    pub(crate) purchases: usize,
+    pub(super) purchases: u32,
     /// Longest interval, days.
-    pub(crate) interval_max: i32,
+    pub(super) interval_max: i32,
     /// Sum of squared intervals, days².
-    pub(crate) interval_squares: i64,
-    pub(crate) net: f64,
-    pub(crate) refunded: f64,
-    pub(crate) discount: f64,
+    pub(super) interval_squares: i64,
+    pub(super) net: f64,
+    pub(super) refunded: f64,
+    pub(super) discount: f64,
 }
 
 impl Sums {
-    /// Takes up everything in the view that was not there before.
-    pub(crate) fn advance(&mut self, run: &Run<'_>) {
-        for position in self.purchases..run.days.len() {
-            if position > 0 {
-                let interval = run.days[position] - run.days[position - 1];
+    /// Takes up everything until the cutoff that was not there before.
+    fn advance(&mut self, run: &Run<'_>, cutoff: Day) {
+        let limit = cutoff.days_since_epoch();
+        let start = self.purchases as usize;
+        let mut before = start.checked_sub(1).map(|last| run.days[last]);
+        let new = run.days[start..].iter().take_while(|day| **day <= limit);
+        for &day in new {
+            if let Some(before) = before {
+                let interval = day - before;
                 self.interval_max = self.interval_max.max(interval);
                 self.interval_squares += i64::from(interval) * i64::from(interval);
             }
+            before = Some(day);
+            self.purchases += 1;
         }
-        let new = self.purchases..;
+        let new = start..self.purchases as usize;
         self.net = add(self.net, run.net.get(new.clone()));
-        self.refunded = add(self.refunded, run.refunded.get(new.clone()));
+        self.refunded = add(self.refunded, Some(run.refunded.of(new.clone())));
         self.discount = add(self.discount, run.discount.get(new));
-        self.purchases = run.days.len();
     }
 }
 
 fn add(sum: f64, more: Option<&[f64]>) -> f64 {
     more.unwrap_or_default().iter().fold(sum, |sum, value| sum + value)
+}
+
+/// Customers at cutoffs, and where their windows begin: what features are computed from.
+pub(crate) struct Block<'a> {
+    pub(super) states: Vec<State<'a>>,
+    /// Per length of a window, in days, where it begins in each state.
+    starts: Vec<(i32, Vec<u32>)>,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn new(states: Vec<State<'a>>, windows: &[i32]) -> Self {
+        let starts = |&days: &i32| (days, states.iter().map(|state| state.start_of_last(days)).collect());
+        Block { starts: windows.iter().map(starts).collect(), states }
+    }
+
+    /// Where the last `days` days begin, per state.
+    pub(super) fn starts(&self, days: i32) -> impl Iterator<Item = u32> {
+        let known = self.starts.iter().find(|(own, _)| *own == days).map(|(_, starts)| starts.as_slice());
+        self.states.iter().enumerate().map(move |(position, state)| match known {
+            Some(starts) => starts[position],
+            None => state.start_of_last(days),
+        })
+    }
 }

@@ -4,15 +4,17 @@
 //! each cutoff. Customers are taken in blocks of a constant number, in order of id, so that threads
 //! cannot show in the result.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::feature::Feature;
 use super::peers::{PeerTable, folds};
-use super::view::{CustomerView, State, Sums};
+use super::view::{Block, State, Sums};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::history::History;
+use crate::history::{History, Run};
 
 /// How many customers are walked at a time.
 const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
@@ -60,46 +62,74 @@ pub(crate) fn walk(
 ) -> Result<Panel> {
     let included = |days_since_last| population.includes(days_since_last, horizon_days);
     let peers = count_peers(history, features, cutoffs);
-    let blocks: Vec<Panel> = (0..history.customers().div_ceil(CUSTOMERS_PER_BLOCK))
+    let mut windows: Vec<i32> = features.iter().filter_map(Feature::window_days).collect();
+    windows.sort_unstable();
+    windows.dedup();
+    let rows = rows_per_block(history, cutoffs, (population, horizon_days));
+    let mut panel = Panel::of_rows(rows.iter().sum(), features.len());
+    let infinite: Vec<Option<Infinite>> = panel
+        .blocks(&rows)
         .into_par_iter()
-        .map(|block| {
-            let end = history.customers().min((block + 1) * CUSTOMERS_PER_BLOCK);
-            let ranks = block * CUSTOMERS_PER_BLOCK..end;
-            let states: Vec<State> =
-                ranks.flat_map(|rank| walk_customer(history, rank as u32, cutoffs, &included)).collect();
-            Panel {
-                ranks: states.iter().map(|state| state.rank).collect(),
-                cutoffs: states.iter().map(|state| state.cutoff_index).collect(),
-                days_since_last: states.iter().map(|state| state.view.days_since_last()).collect(),
-                columns: features
-                    .iter()
-                    .map(|feature| {
-                        let mut column = vec![0.0; states.len()];
-                        feature.fill(&states, &peers, history, &mut column);
-                        column
-                    })
-                    .collect(),
-            }
+        .enumerate()
+        .map(|(number, out)| {
+            let ranks = block_of(number, history);
+            let runs = history.runs(ranks.clone());
+            let states = ranks.zip(&runs).flat_map(|(rank, run)| states_of(run, rank as u32, cutoffs));
+            let states = states.filter(|state| included(state.days_since_last())).collect();
+            let block = Block::new(states, &windows);
+            out.fill(&block, features, |feature, column| feature.fill(&block, &peers, history, column))
         })
         .collect();
-    let panel = join(blocks, features.len());
-    refuse_infinite(history, features, cutoffs, &panel)?;
-    Ok(panel)
+    match infinite.into_iter().flatten().min_by_key(|found| (found.feature, found.rank)) {
+        None => Ok(panel),
+        Some(Infinite { feature, rank, cutoff_index, value }) => Err(Error::NotFinite {
+            feature: features[feature].name(),
+            customer: history.ids().text(rank as usize).into_owned(),
+            cutoff: cutoffs[cutoff_index as usize].to_string(),
+            value,
+        }),
+    }
 }
 
-fn walk_customer<'a>(
-    history: &'a History,
-    rank: u32,
+fn block_of(number: usize, history: &History) -> Range<usize> {
+    let start = number * CUSTOMERS_PER_BLOCK;
+    start..history.customers().min(start + CUSTOMERS_PER_BLOCK)
+}
+
+/// How many rows each block of customers comes to.
+fn rows_per_block(
+    history: &History,
     cutoffs: &[Day],
-    included: &impl Fn(i32) -> bool,
-) -> impl Iterator<Item = State<'a>> {
-    let run = history.run(rank as usize);
+    (population, horizon_days): (Population, i32),
+) -> Vec<usize> {
+    let count = |number: usize| match population {
+        Population::All => {
+            let firsts = block_of(number, history).map(|rank| history.first_purchase(rank));
+            let until = |first: i32| cutoffs.partition_point(|cutoff| cutoff.days_since_epoch() < first);
+            firsts.map(|first| cutoffs.len() - until(first)).sum()
+        }
+        _ => {
+            let mut rows = 0;
+            for run in history.runs(block_of(number, history)) {
+                let mut known = 0;
+                for cutoff in cutoffs {
+                    let limit = cutoff.days_since_epoch();
+                    known += run.days[known..].iter().take_while(|day| **day <= limit).count();
+                    let is_included = |last: &i32| population.includes(limit - last, horizon_days);
+                    rows += usize::from(run.days[..known].last().is_some_and(is_included));
+                }
+            }
+            rows
+        }
+    };
+    (0..history.customers().div_ceil(CUSTOMERS_PER_BLOCK)).into_par_iter().map(count).collect()
+}
+
+/// One customer at every cutoff by which they had bought.
+fn states_of<'a>(run: &'a Run<'a>, rank: u32, cutoffs: &[Day]) -> impl Iterator<Item = State<'a>> {
     let mut sums = Sums::default();
-    cutoffs.iter().zip(0_u32..).filter_map(move |(&cutoff, cutoff_index)| {
-        let view = CustomerView::new(&run, cutoff)?;
-        sums.advance(view.run());
-        included(view.days_since_last()).then_some(State { view, rank, cutoff_index, sums })
-    })
+    let cutoffs = cutoffs.iter().copied().zip(0_u32..);
+    cutoffs.filter_map(move |cutoff| State::advance(run, cutoff, rank, &mut sums))
 }
 
 fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
@@ -120,37 +150,88 @@ fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<
     tables
 }
 
-fn join(blocks: Vec<Panel>, width: usize) -> Panel {
-    let rows = blocks.iter().map(|block| block.ranks.len()).sum();
-    let mut all = Panel { columns: vec![Vec::new(); width], ..Panel::default() };
-    all.ranks.reserve_exact(rows);
-    all.cutoffs.reserve_exact(rows);
-    all.days_since_last.reserve_exact(rows);
-    for block in &blocks {
-        all.ranks.extend_from_slice(&block.ranks);
-        all.cutoffs.extend_from_slice(&block.cutoffs);
-        all.days_since_last.extend_from_slice(&block.days_since_last);
-    }
-    all.columns.par_iter_mut().enumerate().for_each(|(feature, column)| {
-        column.reserve_exact(rows);
-        blocks.iter().for_each(|block| column.extend_from_slice(&block.columns[feature]));
-    });
-    all
+/// A value that no model can use.
+struct Infinite {
+    feature: usize,
+    rank: u32,
+    cutoff_index: u32,
+    value: f64,
 }
 
-/// Null is NaN; an infinity is a mistake and is named.
-fn refuse_infinite(history: &History, features: &[Feature], cutoffs: &[Day], panel: &Panel) -> Result<()> {
-    for (feature, column) in features.iter().zip(&panel.columns) {
-        if let Some(row) = column.iter().position(|value| value.is_infinite()) {
-            return Err(Error::NotFinite {
-                feature: feature.name(),
-                customer: history.ids().text(panel.ranks[row] as usize).into_owned(),
-                cutoff: cutoffs[panel.cutoffs[row] as usize].to_string(),
-                value: column[row],
-            });
+/// Where the rows of one block go.
+struct Out<'a> {
+    ranks: &'a mut [u32],
+    cutoffs: &'a mut [u32],
+    days_since_last: &'a mut [i32],
+    columns: Vec<&'a mut [f64]>,
+}
+
+impl Out<'_> {
+    /// Null is NaN; the first infinity is a mistake and is returned.
+    fn fill(
+        mut self,
+        block: &Block,
+        features: &[Feature],
+        fill: impl Fn(&Feature, &mut [f64]),
+    ) -> Option<Infinite> {
+        let states = &block.states;
+        self.ranks.iter_mut().zip(states).for_each(|(out, state)| *out = state.rank);
+        self.cutoffs.iter_mut().zip(states).for_each(|(out, state)| *out = state.cutoff_index);
+        self.days_since_last.iter_mut().zip(states).for_each(|(out, state)| *out = state.days_since_last());
+        let mut infinite = None;
+        for (position, (feature, column)) in features.iter().zip(&mut self.columns).enumerate() {
+            fill(feature, column);
+            let found = || column.iter().position(|value| value.is_infinite());
+            // A sum of sizes tells of infinities without a branch per value.
+            let is_clean = column.iter().fold(true, |clean, value| clean & !value.is_infinite());
+            if !is_clean && infinite.is_none() {
+                infinite = found().map(|row| Infinite {
+                    feature: position,
+                    rank: states[row].rank,
+                    cutoff_index: states[row].cutoff_index,
+                    value: column[row],
+                });
+            }
+        }
+        infinite
+    }
+}
+
+impl Panel {
+    fn of_rows(rows: usize, width: usize) -> Self {
+        Panel {
+            ranks: vec![0; rows],
+            cutoffs: vec![0; rows],
+            days_since_last: vec![0; rows],
+            columns: (0..width).map(|_| vec![0.0; rows]).collect(),
         }
     }
-    Ok(())
+
+    /// The panel cut into blocks of so many rows.
+    fn blocks(&mut self, rows: &[usize]) -> Vec<Out<'_>> {
+        let mut columns: Vec<_> = self.columns.iter_mut().map(|column| cut(column, rows)).collect();
+        let (mut ranks, mut cutoffs) = (cut(&mut self.ranks, rows), cut(&mut self.cutoffs, rows));
+        let mut days_since_last = cut(&mut self.days_since_last, rows);
+        rows.iter()
+            .map_while(|_| {
+                Some(Out {
+                    ranks: ranks.next()?,
+                    cutoffs: cutoffs.next()?,
+                    days_since_last: days_since_last.next()?,
+                    columns: columns.iter_mut().map(Iterator::next).collect::<Option<_>>()?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A column's stretches, one after the other.
+fn cut<'a, 'b, T>(
+    column: &'a mut [T],
+    rows: &'b [usize],
+) -> impl Iterator<Item = &'a mut [T]> + use<'a, 'b, T> {
+    let mut rest = column;
+    rows.iter().map_while(move |&rows| rest.split_off_mut(..rows))
 }
 
 /// The panel of one cutoff; refuses a day the log does not reach or that nobody had bought by.

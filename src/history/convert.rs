@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::*;
 
+use super::cells::Cells;
 use super::dates::{DateText, Zone, day_of_timestamp};
 use super::numbers::{LARGEST_AMOUNT, numbers};
 use super::params::{HistoryParams, Refunds};
@@ -14,53 +15,137 @@ use crate::day::Day;
 use crate::error::{EXAMPLES_PER_FAULT, Fault, FaultExample, FaultKind, Result, shown};
 use crate::table::guarded;
 
-/// One source's columns, converted; rows with a fault hold placeholders.
+/// A block of one source's rows, converted; rows with a fault hold placeholders.
 pub(super) struct Part {
     pub(super) ids: RowIds,
-    pub(super) days: Vec<i32>,
-    pub(super) amounts: Option<Vec<f64>>,
-    pub(super) discounts: Option<Vec<f64>>,
-    pub(super) segments: Vec<Vec<u32>>,
+    pub(super) facts: Facts,
 }
 
-/// A segment column: its values in order of text, and each row's position among them.
-pub(crate) struct SegmentRows {
-    pub(crate) values: Vec<String>,
-    pub(crate) codes: Vec<u32>,
+/// What the rows of a block say beside whose they are.
+pub(super) struct Facts {
+    pub(super) days: Cells<Int32Type>,
+    pub(super) amounts: Option<Cells<Float64Type>>,
+    pub(super) discounts: Option<Vec<f64>>,
+    pub(super) segments: Vec<SegmentRows>,
+}
+
+/// A block's values of a segment column in order of appearance, and each row's position among them.
+pub(super) struct SegmentRows {
+    pub(super) values: Vec<String>,
+    pub(super) codes: Vec<u32>,
 }
 
 /// The code of a row without a segment value.
 pub(crate) const NO_SEGMENT: u32 = u32::MAX;
 
 /// The customer of each row.
-pub(crate) enum RowIds {
-    Int { values: Vec<i64>, dtype: DataType },
-    Wide { values: Vec<i128>, dtype: DataType },
+pub(super) enum RowIds {
+    Int(Cells<Int64Type>),
+    Wide(Vec<i128>),
     Text(StringChunked),
 }
 
 impl RowIds {
-    /// The type the ids came in.
-    pub(super) fn dtype(&self) -> DataType {
+    /// Integers of 64 bits; none of others.
+    pub(super) fn ints(&self) -> &[i64] {
         match self {
-            RowIds::Int { dtype, .. } | RowIds::Wide { dtype, .. } => dtype.clone(),
-            RowIds::Text(_) => DataType::String,
+            RowIds::Int(ids) => ids.as_slice(),
+            _ => &[],
+        }
+    }
+
+    /// Integers of 128 bits; none of others.
+    pub(super) fn wides(&self) -> &[i128] {
+        match self {
+            RowIds::Wide(ids) => ids,
+            _ => &[],
+        }
+    }
+
+    /// Text; none of others.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        match self {
+            RowIds::Text(text) => text.iter().map(Option::unwrap_or_default).collect(),
+            _ => Vec::new(),
         }
     }
 }
 
-/// Collects faults: which rows of this source are bad, and the first examples of each kind.
+/// How customer ids are held: as integers where every source has them, else as text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum IdKind {
+    /// Integers that fit 64 bits, and the type they go out as.
+    Int(DataType),
+    /// Integers that need 128 bits, and the type they go out as.
+    Wide(DataType),
+    Text,
+}
+
+impl IdKind {
+    /// What serves all sources; one without a source is text.
+    pub(super) fn of(sources: &[Source], column: &str) -> Result<Self> {
+        let kinds = sources.iter().map(|source| Self::of_one(source, column));
+        kinds.reduce(|all, one| Ok(all?.join(one?))).unwrap_or(Ok(IdKind::Text))
+    }
+
+    fn of_one(source: &Source, column: &str) -> Result<Self> {
+        let series =
+            guarded("taking a column", || Ok(source.frame.column(column)?.as_materialized_series().clone()))?;
+        let dtype = series.dtype().clone();
+        Ok(match dtype {
+            DataType::UInt64 | DataType::Int128 | DataType::UInt128 => {
+                let narrow = guarded("reading integer ids", || series.cast(&DataType::Int64))?;
+                let fits = narrow.null_count() == series.null_count();
+                if fits { IdKind::Int(dtype) } else { IdKind::Wide(dtype) }
+            }
+            _ if dtype.is_integer() => IdKind::Int(dtype),
+            _ => IdKind::Text,
+        })
+    }
+
+    /// What serves both.
+    pub(super) fn join(self, other: IdKind) -> IdKind {
+        match (self, other) {
+            (IdKind::Text, _) | (_, IdKind::Text) => IdKind::Text,
+            (IdKind::Int(own), IdKind::Int(other)) => {
+                IdKind::Int(if own == other { own } else { DataType::Int64 })
+            }
+            (IdKind::Int(own) | IdKind::Wide(own), IdKind::Int(other) | IdKind::Wide(other)) => {
+                IdKind::Wide(if own == other { own } else { DataType::Int128 })
+            }
+        }
+    }
+
+    /// Ids of integers, as this kind holds them.
+    pub(super) fn hold(&self, ids: RowIds) -> RowIds {
+        let text = |ids: &mut dyn Iterator<Item = String>| {
+            RowIds::Text(StringChunked::from_iter_values(PlSmallStr::from_static("customer_id"), ids))
+        };
+        match (self, ids) {
+            (IdKind::Wide(_), RowIds::Int(ids)) => {
+                RowIds::Wide(ids.as_slice().iter().map(|&id| i128::from(id)).collect())
+            }
+            (IdKind::Text, RowIds::Int(ids)) => text(&mut ids.as_slice().iter().map(ToString::to_string)),
+            (IdKind::Text, RowIds::Wide(ids)) => text(&mut ids.iter().map(ToString::to_string)),
+            (_, ids) => ids,
+        }
+    }
+}
+
+/// Collects the faults of a block: which of its rows are bad, and the first examples of each kind.
 pub(super) struct Faults<'a> {
     pub(super) source: &'a Source,
-    pub(super) all: &'a mut BTreeMap<FaultKind, Fault>,
-    /// Per row whether it has a fault; empty while none has.
+    /// The block's rows within the source.
+    pub(super) rows: std::ops::Range<usize>,
+    pub(super) all: BTreeMap<FaultKind, Fault>,
+    /// Per row of the block whether it has a fault; empty while none has.
     pub(super) bad: Vec<bool>,
 }
 
 impl Faults<'_> {
     fn add(&mut self, kind: FaultKind, column: &str, row: usize, value: impl FnOnce() -> String) {
         if self.bad.is_empty() {
-            self.bad = vec![false; self.source.frame.height()];
+            self.bad = vec![false; self.rows.len()];
         }
         self.bad[row] = true;
         let fault = self.all.entry(kind).or_insert_with(|| Fault {
@@ -73,7 +158,7 @@ impl Faults<'_> {
         if fault.examples.len() < EXAMPLES_PER_FAULT {
             fault.examples.push(FaultExample {
                 source: self.source.name.clone(),
-                row: row as u64 + 1,
+                row: (self.rows.start + row) as u64 + 1,
                 value: value(),
             });
         }
@@ -81,26 +166,29 @@ impl Faults<'_> {
 
     /// Whether the row could not even be taken apart, so that its nulls mean nothing.
     fn is_broken(&self, row: usize) -> bool {
-        !self.source.broken.is_empty() && self.source.broken.contains_key(&row)
+        !self.source.broken.is_empty() && self.source.broken.contains_key(&(self.rows.start + row))
     }
 }
 
-/// Converts one source's columns.
+/// Converts a block of one source's rows.
 pub(super) fn convert(
-    source: &Source,
     params: &HistoryParams,
     date_text: &DateText,
-    segments: &mut [SegmentCodes],
+    kind: &IdKind,
     faults: &mut Faults,
 ) -> Result<Part> {
-    for (&row, (kind, value)) in &source.broken {
-        faults.add(*kind, "", row, || value.clone());
+    let (source, rows) = (faults.source, faults.rows.clone());
+    for (&row, (kind, value)) in source.broken.range(rows.clone()) {
+        faults.add(*kind, "", row - rows.start, || value.clone());
     }
     let series = |name: &str| -> Result<Series> {
-        guarded("taking a column", || Ok(source.frame.column(name)?.as_materialized_series().rechunk()))
+        guarded("taking a column", || {
+            let column = source.frame.column(name)?.as_materialized_series();
+            Ok(column.slice(rows.start as i64, rows.len()).rechunk())
+        })
     };
     let columns = &params.columns;
-    let ids = convert_ids(&series(&columns.customer)?, &columns.customer, faults)?;
+    let ids = kind.hold(convert_ids(&series(&columns.customer)?, &columns.customer, faults)?);
     let days = convert_days(&series(&columns.date)?, &columns.date, date_text, faults)?;
     let amounts = match &columns.amount {
         Some(name) => Some(convert_amounts(&series(name)?, name, params, faults)?),
@@ -110,13 +198,9 @@ pub(super) fn convert(
         Some(name) => Some(convert_discounts(&series(name)?, name, params, faults)?),
         None => None,
     };
-    let segments = columns
-        .segments
-        .iter()
-        .zip(segments)
-        .map(|(name, codes)| codes.encode(&series(name)?))
-        .collect::<Result<_>>()?;
-    Ok(Part { ids, days, amounts, discounts, segments })
+    let segments =
+        columns.segments.iter().map(|name| encode_segment(&series(name)?)).collect::<Result<_>>()?;
+    Ok(Part { ids, facts: Facts { days, amounts, discounts, segments } })
 }
 
 fn convert_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
@@ -146,19 +230,15 @@ fn is_float_text(id: &str) -> bool {
 }
 
 fn convert_integer_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
-    let dtype = series.dtype().clone();
     let missing = series.is_null();
-    for row in missing.iter().enumerate().filter_map(|(row, null)| (null == Some(true)).then_some(row)) {
-        faults.add(FaultKind::MissingId, column, row, || "null".to_owned());
+    if series.null_count() > 0 {
+        for row in missing.iter().enumerate().filter_map(|(row, null)| (null == Some(true)).then_some(row)) {
+            faults.add(FaultKind::MissingId, column, row, || "null".to_owned());
+        }
     }
     let narrow = guarded("reading integer ids", || series.cast(&DataType::Int64))?;
     if narrow.null_count() == series.null_count() {
-        let narrow = guarded("reading integer ids", || narrow.i64().cloned())?;
-        let values = match narrow.cont_slice() {
-            Ok(values) => values.to_vec(),
-            Err(_) => narrow.iter().map(Option::unwrap_or_default).collect(),
-        };
-        return Ok(RowIds::Int { values, dtype });
+        return Ok(RowIds::Int(Cells::new(guarded("reading integer ids", || narrow.i64().cloned())?)));
     }
     let wide = guarded("reading integer ids", || series.cast(&DataType::Int128))?;
     let wide = guarded("reading integer ids", || wide.i128().cloned())?;
@@ -167,7 +247,7 @@ fn convert_integer_ids(series: &Series, column: &str, faults: &mut Faults) -> Re
             faults.add(FaultKind::IdOutOfRange, column, row, || "above 2^127 - 1".to_owned());
         }
     }
-    Ok(RowIds::Wide { values: wide.iter().map(Option::unwrap_or_default).collect(), dtype })
+    Ok(RowIds::Wide(wide.iter().map(Option::unwrap_or_default).collect()))
 }
 
 fn convert_days(
@@ -175,7 +255,16 @@ fn convert_days(
     column: &str,
     date_text: &DateText,
     faults: &mut Faults,
-) -> Result<Vec<i32>> {
+) -> Result<Cells<Int32Type>> {
+    let plausible = Day::FIRST.days_since_epoch()..=Day::LAST.days_since_epoch();
+    if *series.dtype() == DataType::Date && series.null_count() == 0 {
+        let dates = guarded("reading dates", || Ok(series.to_physical_repr().i32()?.clone()))?;
+        let dates = Cells::new(dates);
+        // Nearly every column of dates is sound, and need not be gone through date by date.
+        if dates.as_slice().iter().all(|day| plausible.contains(day)) {
+            return Ok(dates);
+        }
+    }
     let mut days = Vec::with_capacity(series.len());
     let mut take = |row: usize, day: std::result::Result<Option<Day>, String>| {
         let day = match day {
@@ -231,7 +320,7 @@ fn convert_days(
             }
         }
     }
-    Ok(days)
+    Ok(Cells::Own(days))
 }
 
 fn convert_amounts(
@@ -239,21 +328,24 @@ fn convert_amounts(
     column: &str,
     params: &HistoryParams,
     faults: &mut Faults,
-) -> Result<Vec<f64>> {
+) -> Result<Cells<Float64Type>> {
     let amounts = numbers(series, params.decimal_comma, |row, value| match value {
         Some(value) => faults.add(FaultKind::UnparseableAmount, column, row, || shown(value)),
         None if faults.is_broken(row) => {}
         None => faults.add(FaultKind::MissingAmount, column, row, || "null".to_owned()),
     })?;
-    for (row, &amount) in amounts.values.iter().enumerate() {
+    let least = if params.refunds == Refunds::Reject { 0.0 } else { -LARGEST_AMOUNT };
+    let sound = least..=LARGEST_AMOUNT;
+    for (row, &amount) in amounts.values.as_slice().iter().enumerate() {
+        if sound.contains(&amount) {
+            continue;
+        }
         let kind = if amounts.is_non_finite(row) {
             FaultKind::NonFiniteAmount
         } else if amount.abs() > LARGEST_AMOUNT {
             FaultKind::AmountOutOfRange
-        } else if amount < 0.0 && params.refunds == Refunds::Reject {
-            FaultKind::RejectedRefund
         } else {
-            continue;
+            FaultKind::RejectedRefund
         };
         faults.add(kind, column, row, || amounts.shown(row));
     }
@@ -271,7 +363,7 @@ fn convert_discounts(
         Some(value) => invalid.push((row, shown(value))),
         None => missing.push(row),
     })?;
-    for (row, discount) in discounts.values.iter().enumerate() {
+    for (row, discount) in discounts.values.as_slice().iter().enumerate() {
         if !discount.is_finite() || discount.abs() > LARGEST_AMOUNT {
             invalid.push((row, discounts.shown(row)));
         }
@@ -281,53 +373,27 @@ fn convert_discounts(
     for (row, value) in invalid {
         faults.add(FaultKind::InvalidDiscount, column, row, || value);
     }
-    let mut discounts = discounts.values;
+    let mut discounts = discounts.values.into_vec();
     // NaN marks a missing discount until the rows kept are known and can be counted.
     missing.into_iter().for_each(|row| discounts[row] = f64::NAN);
     Ok(discounts)
 }
 
-/// Turns segment values into numbers, the same across sources.
-#[derive(Default)]
-pub(super) struct SegmentCodes {
-    codes: HashMap<String, u32>,
-}
-
-impl SegmentCodes {
-    fn encode(&mut self, series: &Series) -> Result<Vec<u32>> {
-        let text = as_text(series)?;
-        let text = guarded("reading segments", || text.str().cloned())?;
-        Ok(text
-            .iter()
-            .map(|value| match value {
-                None | Some("") => NO_SEGMENT,
-                Some(value) => match self.codes.get(value) {
-                    Some(&code) => code,
-                    None => {
-                        let code = self.codes.len() as u32;
-                        self.codes.insert(value.to_owned(), code);
-                        code
-                    }
-                },
-            })
-            .collect())
-    }
-
-    /// Renumbers in order of text, and forgets values that no kept row has.
-    pub(super) fn finish(self, mut codes: Vec<u32>) -> SegmentRows {
-        let mut used = vec![false; self.codes.len()];
-        codes.iter().filter(|&&code| code != NO_SEGMENT).for_each(|&code| used[code as usize] = true);
-        let mut values: Vec<(String, u32)> =
-            self.codes.into_iter().filter(|&(_, code)| used[code as usize]).collect();
-        values.sort_unstable();
-        let mut renumbered = vec![NO_SEGMENT; used.len()];
-        for (rank, (_, code)) in values.iter().enumerate() {
-            renumbered[*code as usize] = rank as u32;
-        }
-        codes
-            .iter_mut()
-            .filter(|code| **code != NO_SEGMENT)
-            .for_each(|code| *code = renumbered[*code as usize]);
-        SegmentRows { values: values.into_iter().map(|(value, _)| value).collect(), codes }
-    }
+/// A block's segment values as numbers.
+fn encode_segment(series: &Series) -> Result<SegmentRows> {
+    let text = as_text(series)?;
+    let text = guarded("reading segments", || text.str().cloned())?;
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut values = Vec::new();
+    let codes = text
+        .iter()
+        .map(|value| match value {
+            None | Some("") => NO_SEGMENT,
+            Some(value) => *known.entry(value).or_insert_with(|| {
+                values.push(value.to_owned());
+                values.len() as u32 - 1
+            }),
+        })
+        .collect();
+    Ok(SegmentRows { values, codes })
 }

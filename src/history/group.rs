@@ -5,297 +5,238 @@
 //! does what never shows: blocks and partitions are constants, and every sum is added in an order
 //! that depends on values alone.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-
 use rayon::prelude::*;
 
-use super::check::CleanRows;
-use super::convert::NO_SEGMENT;
+use super::convert::{Facts, IdKind, Part, RowIds};
+use super::ids::CustomerIds;
+use super::partition::{Partition, Runs};
+use super::rows::{Beside, Block, Key, PARTITIONS, Row, Rows, Shape, Tagged, beside_partition, starts_of};
 
-/// How many partitions a history has.
-pub(crate) const PARTITIONS: usize = 1 << PARTITION_BITS;
-const PARTITION_BITS: u32 = 9;
-/// How many rows are scattered at a time.
-const ROWS_PER_BLOCK: usize = 1 << 16;
-/// A day with refunds is a purchase when its net exceeds this share of its absolute amounts.
-const NET_PURCHASE_FRACTION: f64 = 1e-9;
+/// Days are counted into slots where they span at most so many per row.
+const DAY_SLOTS_PER_ROW: usize = 4;
 
-/// The customers of one hash partition, ordered by id, with their runs end to end.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Partition {
-    /// Where each customer's purchases end; customer k's begin where k − 1's end.
-    pub(crate) purchase_ends: Vec<u32>,
-    /// Purchase days, ascending within a customer.
-    pub(crate) days: Vec<i32>,
-    /// Net amount of each purchase day; empty without amounts.
-    pub(crate) net: Vec<f64>,
-    /// Refunded on each purchase day, as a positive amount; empty without amounts.
-    pub(crate) refunded: Vec<f64>,
-    /// Discount of each purchase day; empty without discounts.
-    pub(crate) discount: Vec<f64>,
-    /// Per segment column the value's code on each purchase day.
-    pub(crate) segments: Vec<Vec<u32>>,
-    /// Where each customer's refund-only days end.
-    pub(crate) refund_ends: Vec<u32>,
-    /// Refund-only days, ascending within a customer.
-    pub(crate) refund_days: Vec<i32>,
-    /// What went back on each refund-only day, net, as a positive amount.
-    pub(crate) refund_amounts: Vec<f64>,
-    /// Orders beyond the first of their customer and day.
-    pub(crate) merged_orders: u64,
-    /// Rows equal to an earlier one in everything read.
-    pub(crate) duplicate_rows: u64,
+/// One partition's rows, sorted by key, then day.
+pub(super) struct Sorted<K> {
+    /// The distinct keys, ascending.
+    pub(super) keys: Vec<K>,
+    /// Where each key's rows end.
+    pub(super) ends: Vec<u32>,
+    pub(super) rows: Rows<K>,
 }
 
-/// What a customer id must offer to be grouped by.
-pub(crate) trait Key: Copy + Eq + Ord + Send + Sync {
-    fn hash64(&self) -> u64;
-}
-
-impl Key for i64 {
-    fn hash64(&self) -> u64 {
-        mix(*self as u64)
-    }
-}
-
-impl Key for i128 {
-    fn hash64(&self) -> u64 {
-        mix((*self as u64) ^ mix((*self >> 64) as u64))
-    }
-}
-
-impl Key for &str {
-    fn hash64(&self) -> u64 {
-        let mut hash = self.len() as u64;
-        for chunk in self.as_bytes().chunks(8) {
-            let mut word = [0_u8; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            hash = mix(hash ^ u64::from_le_bytes(word));
+impl<K: Key> Sorted<K> {
+    /// Of one partition's rows in all blocks.
+    pub(super) fn new(blocks: &[Block<K>], partition: usize, shape: Shape) -> Self {
+        let beside = beside_partition(blocks, partition, shape);
+        let pieces: Vec<&[Row<K>]> = blocks.iter().map(|block| block.of_partition(partition)).collect();
+        // A log in order of time is in order of day already.
+        if pieces.iter().copied().flatten().is_sorted_by_key(|row| row.day) && !shape.has_more() {
+            return Self::by_key(&pieces, beside);
         }
-        hash
+        let mut rows = pieces.concat();
+        // A row is found by its place among all of them.
+        rows.iter_mut().enumerate().for_each(|(at, row)| row.key = row.key.with_at(at));
+        sort_by_day(&mut rows);
+        Self::by_key(&[&rows], beside)
+    }
+
+    /// Of rows in order of day.
+    fn by_key(pieces: &[&[Row<K>]], beside: Beside) -> Self {
+        let all = || pieces.iter().copied().flatten();
+        let mut found = Slots::new();
+        let slots: Vec<u32> = all().map(|row| found.slot(row.key)).collect();
+        let mut places = vec![0_u32; found.keys.len()];
+        slots.iter().for_each(|&slot| places[slot as usize] += 1);
+        let mut keys: Vec<(K, u32)> = found.keys.into_iter().zip(0..).collect();
+        keys.sort_unstable_by_key(|&(key, _)| key);
+        let mut start = 0;
+        for &(_, slot) in &keys {
+            let rows = places[slot as usize];
+            places[slot as usize] = start;
+            start += rows;
+        }
+        let mut rows: Vec<Row<K>> = all().next().map_or_else(Vec::new, |&row| vec![row; slots.len()]);
+        for (row, slot) in all().zip(slots) {
+            let place = &mut places[slot as usize];
+            rows[*place as usize] = *row;
+            *place += 1;
+        }
+        // Each place has moved to its key's end; sorted, the ends are in order of key.
+        places.sort_unstable();
+        let keys = keys.into_iter().map(|(key, _)| key).collect();
+        Sorted { keys, ends: places, rows: Rows { rows, beside } }
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014). Version 1 of winback's partition hash.
-pub(crate) fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// Sorts rows by day, stably: rows of a log in order of time stay where they are.
+fn sort_by_day<K: Key>(rows: &mut Vec<Row<K>>) {
+    if rows.is_sorted_by_key(|row| row.day) {
+        return;
+    }
+    let days = || rows.iter().map(|row| row.day);
+    let (first, last) = (days().min().unwrap_or_default(), days().max().unwrap_or_default());
+    let slots = (i64::from(last) - i64::from(first)) as usize + 1;
+    if slots > DAY_SLOTS_PER_ROW * rows.len() {
+        rows.sort_by_key(|row| row.day);
+        return;
+    }
+    let mut places = vec![0_u32; slots];
+    days().for_each(|day| places[(day - first) as usize] += 1);
+    starts_of(&mut places);
+    let mut sorted = rows.clone();
+    for row in rows.iter() {
+        let place = &mut places[(row.day - first) as usize];
+        sorted[*place as usize] = *row;
+        *place += 1;
+    }
+    *rows = sorted;
 }
 
-/// A row on its way to its customer.
-#[derive(Clone, Copy)]
-struct Row<K> {
-    key: K,
-    amount: f64,
-    day: i32,
-    row: u32,
+/// Where a customer's runs lie, and when they first bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) partition: u32,
+    /// Position within the partition.
+    pub(super) position: u32,
+    /// Day of the first purchase; [`i32::MAX`] without any.
+    pub(super) first: i32,
 }
 
-/// Groups rows by customer: per partition its customers' keys, ascending, and their runs.
-pub(crate) fn group<K: Key>(keys: &[K], rows: &CleanRows) -> Vec<(Vec<K>, Partition)> {
-    let blocks: Vec<Block<K>> = keys
-        .par_chunks(ROWS_PER_BLOCK)
-        .enumerate()
-        .map(|(block, keys)| scatter(keys, block * ROWS_PER_BLOCK, rows))
-        .collect();
-    (0..PARTITIONS)
+/// Customers in order of id, with their places, and the partitions that hold them.
+type Grouped<K> = (Vec<K>, Vec<Place>, Vec<Partition>);
+
+/// Groups all rows: ids, places by rank of id, partitions.
+pub(super) fn group_parts(
+    parts: Vec<Part>,
+    kind: IdKind,
+    shape: Shape,
+) -> (CustomerIds, Vec<Place>, Vec<Partition>) {
+    let parts = parts.into_iter().map(|part| (part.ids, part.facts));
+    match kind {
+        IdKind::Int(dtype) => {
+            let parts: Vec<(RowIds, Facts)> = parts.collect();
+            let is_narrow = |&id: &i64| id == i64::from(id as i32);
+            // Rows of half the width pass through memory in less time.
+            let (values, places, partitions) = match parts
+                .par_iter()
+                .all(|(ids, _)| ids.ints().iter().fold(true, |all, id| all & is_narrow(id)))
+            {
+                true => {
+                    let (keys, places, partitions) = group_by(parts, shape, RowIds::ints, |id| id as i32);
+                    (keys.into_iter().map(i64::from).collect(), places, partitions)
+                }
+                false => group_by(parts, shape, RowIds::ints, |id| id),
+            };
+            (CustomerIds::Int { values, dtype }, places, partitions)
+        }
+        IdKind::Wide(dtype) => {
+            let (values, places, partitions) = group_by(parts.collect(), shape, RowIds::wides, |id| id);
+            (CustomerIds::Wide { values, dtype }, places, partitions)
+        }
+        IdKind::Text => {
+            let parts: Vec<(RowIds, Facts)> = parts.collect();
+            // The text outlives the rows that point into it.
+            let (texts, facts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let keys = texts.par_iter().map(RowIds::texts).zip(facts).collect();
+            let (keys, places, partitions) = group_by(keys, shape, Vec::as_slice, |id| id);
+            (CustomerIds::from_texts(keys), places, partitions)
+        }
+    }
+}
+
+/// Groups rows whose ids are of one type, by a key made of it.
+fn group_by<A: Send, I: Copy, K: Key>(
+    parts: Vec<(A, Facts)>,
+    shape: Shape,
+    ids: impl Fn(&A) -> &[I] + Sync,
+    key: impl Fn(I) -> K + Copy + Sync,
+) -> Grouped<K> {
+    if !shape.has_more() {
+        let blocks = parts
+            .into_par_iter()
+            .map(|(own, facts)| Block::scatter(ids(&own).iter().map(|&id| key(id)), &facts));
+        return group_blocks(&blocks.collect::<Vec<_>>(), shape);
+    }
+    let blocks = parts
         .into_par_iter()
-        .map(|partition| {
-            let mine: Vec<Row<K>> =
-                blocks.iter().flat_map(|block| block.of_partition(partition).iter().copied()).collect();
-            group_partition(&mine, rows)
-        })
-        .collect()
+        .map(|(own, facts)| Block::scatter(ids(&own).iter().map(|&id| Tagged::new(key(id))), &facts));
+    let (keys, places, partitions) = group_blocks(&blocks.collect::<Vec<_>>(), shape);
+    (keys.into_iter().map(|tagged| tagged.key).collect(), places, partitions)
 }
 
-/// A block of rows, ordered by partition.
-struct Block<K> {
-    rows: Vec<Row<K>>,
-    ends: Vec<u32>,
-}
-
-impl<K> Block<K> {
-    fn of_partition(&self, partition: usize) -> &[Row<K>] {
-        let start = partition.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.rows[start as usize..self.ends[partition] as usize]
-    }
-}
-
-fn scatter<K: Key>(keys: &[K], first_row: usize, rows: &CleanRows) -> Block<K> {
-    let partition_of: Vec<u16> =
-        keys.iter().map(|key| (key.hash64() >> (u64::BITS - PARTITION_BITS)) as u16).collect();
-    let mut ends = vec![0_u32; PARTITIONS];
-    partition_of.iter().for_each(|&partition| ends[partition as usize] += 1);
-    let order = counting_order(&mut ends, partition_of.iter().map(|&partition| usize::from(partition)));
-    let rows = order
-        .into_iter()
-        .map(|index| {
-            let row = first_row + index as usize;
-            Row {
-                key: keys[index as usize],
-                amount: rows.amounts.as_ref().map_or(0.0, |amounts| amounts[row]),
-                day: rows.days[row],
-                row: row as u32,
-            }
-        })
+fn group_blocks<K: Key>(blocks: &[Block<K>], shape: Shape) -> Grouped<K> {
+    let grouped: Vec<(Vec<K>, Partition)> = (0..PARTITIONS)
+        .into_par_iter()
+        .map(|partition| group_partition(Sorted::new(blocks, partition, shape), shape))
         .collect();
-    Block { rows, ends }
+    let mut all = Vec::with_capacity(grouped.iter().map(|(keys, _)| keys.len()).sum());
+    let mut partitions = Vec::with_capacity(PARTITIONS);
+    for (number, (keys, partition)) in (0..).zip(grouped) {
+        let places = (0..).zip(partition.firsts());
+        let places = places.map(|(position, first)| Place { partition: number, position, first });
+        all.extend(keys.into_iter().zip(places));
+        partitions.push(partition);
+    }
+    all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let (keys, places) = all.into_iter().unzip();
+    (keys, places, partitions)
 }
 
-/// Turns counts per slot into ends per slot, and returns the items' positions in order of slot.
-fn counting_order(counts: &mut [u32], slots: impl ExactSizeIterator<Item = usize>) -> Vec<u32> {
+/// One partition's customers, ascending, and their runs.
+fn group_partition<K: Key>(mut sorted: Sorted<K>, shape: Shape) -> (Vec<K>, Partition) {
+    let mut runs = Runs::new(shape, sorted.rows.rows.len(), sorted.keys.len());
     let mut start = 0;
-    for count in counts.iter_mut() {
-        let items = *count;
-        *count = start;
-        start += items;
-    }
-    let mut order = vec![0_u32; slots.len()];
-    for (item, slot) in slots.enumerate() {
-        order[counts[slot] as usize] = item as u32;
-        counts[slot] += 1;
-    }
-    order
-}
-
-fn group_partition<K: Key>(rows: &[Row<K>], clean: &CleanRows) -> (Vec<K>, Partition) {
-    let (keys, slots) = customers_of(rows);
-    let mut ends = vec![0_u32; keys.len()];
-    slots.iter().for_each(|&slot| ends[slot as usize] += 1);
-    let order = counting_order(&mut ends, slots.iter().map(|&slot| slot as usize));
-    let mut sorted: Vec<Row<K>> = order.into_iter().map(|index| rows[index as usize]).collect();
-
-    let mut partition =
-        Partition { segments: vec![Vec::new(); clean.segments.len()], ..Partition::default() };
-    let mut start = 0;
-    for &end in &ends {
-        let run = &mut sorted[start..end as usize];
-        let before = |a: &Row<K>, b: &Row<K>| a.day.cmp(&b.day).then(a.amount.total_cmp(&b.amount));
-        if !run.is_sorted_by(|a, b| before(a, b).is_le()) {
-            run.sort_unstable_by(before);
-        }
-        for day in run.chunk_by_mut(|a, b| a.day == b.day) {
-            partition.push_day(day, clean);
-        }
-        partition.purchase_ends.push(partition.days.len() as u32);
-        partition.refund_ends.push(partition.refund_days.len() as u32);
+    for &end in &sorted.ends {
+        runs.push_customer(&mut sorted.rows.rows[start..end as usize], &sorted.rows.beside);
         start = end as usize;
     }
-    (keys, partition)
+    (sorted.keys, runs.finish())
 }
 
-/// The distinct keys, ascending, and each row's position among them.
-fn customers_of<K: Key>(rows: &[Row<K>]) -> (Vec<K>, Vec<u32>) {
-    let mut found: HashMap<Hashed<K>, u32, BuildHasherDefault<PassThrough>> = HashMap::default();
-    let mut slots: Vec<u32> = rows
-        .iter()
-        .map(|row| {
-            let next = found.len() as u32;
-            *found.entry(Hashed(row.key)).or_insert(next)
-        })
-        .collect();
-    let mut keys: Vec<(K, u32)> = found.into_iter().map(|(key, slot)| (key.0, slot)).collect();
-    keys.sort_unstable_by_key(|&(key, _)| key);
-    let mut rank = vec![0_u32; keys.len()];
-    keys.iter().zip(0..).for_each(|(&(_, slot), position)| rank[slot as usize] = position);
-    slots.iter_mut().for_each(|slot| *slot = rank[*slot as usize]);
-    (keys.into_iter().map(|(key, _)| key).collect(), slots)
+/// Numbers keys in order of appearance: a table with open addressing (Knuth 1998, section 6.4,
+/// algorithm L), at most half full.
+struct Slots<K> {
+    /// Slot of a key plus one; 0 where there is none.
+    table: Vec<u32>,
+    keys: Vec<K>,
 }
 
-impl Partition {
-    /// Merges one customer's orders of one day, sorted by amount, into a purchase or a refund.
-    fn push_day<K>(&mut self, day: &mut [Row<K>], clean: &CleanRows) {
-        self.merged_orders += day.len() as u64 - 1;
-        if day.len() > 1 {
-            self.duplicate_rows += duplicates(day, clean);
-        }
-        let (mut net, mut gross, mut refunded) = (0.0, 0.0, 0.0);
-        for order in day.iter() {
-            net += order.amount;
-            if order.amount < 0.0 { refunded -= order.amount } else { gross += order.amount }
-        }
-        let is_purchase = refunded == 0.0 || net > NET_PURCHASE_FRACTION * (gross + refunded);
-        if !is_purchase {
-            self.refund_days.push(day[0].day);
-            self.refund_amounts.push(if net < 0.0 { -net } else { 0.0 });
-            return;
-        }
-        self.days.push(day[0].day);
-        if clean.amounts.is_some() {
-            self.net.push(net);
-            self.refunded.push(refunded);
-        }
-        if let Some(discounts) = &clean.discounts {
-            let mut of_day: Vec<f64> = day
-                .iter()
-                .filter(|order| order.amount >= 0.0)
-                .map(|order| discounts[order.row as usize])
-                .collect();
-            of_day.sort_unstable_by(f64::total_cmp);
-            self.discount.push(of_day.iter().sum());
-        }
-        for (column, segment) in self.segments.iter_mut().zip(&clean.segments) {
-            // Of the largest orders the first value in order of text; "no value" is the last code.
-            let largest = day[day.len() - 1].amount;
-            let value = day
-                .iter()
-                .rev()
-                .take_while(|order| order.amount == largest)
-                .map(|order| segment.codes[order.row as usize])
-                .min();
-            column.push(value.unwrap_or(NO_SEGMENT));
-        }
-    }
-}
-
-/// Rows of one customer and day that equal another in amount, discount and segments.
-fn duplicates<K>(day: &mut [Row<K>], clean: &CleanRows) -> u64 {
-    let rest = |row: u32| {
-        let discount = clean.discounts.as_ref().map(|discounts| discounts[row as usize].to_bits());
-        (discount, clean.segments.iter().map(move |segment| segment.codes[row as usize]))
-    };
-    let compare = |a: &Row<K>, b: &Row<K>| {
-        let (a, b) = (rest(a.row), rest(b.row));
-        a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1))
-    };
-    let mut found = 0;
-    for equal_amounts in day.chunk_by_mut(|a, b| a.amount.to_bits() == b.amount.to_bits()) {
-        if equal_amounts.len() > 1 {
-            equal_amounts.sort_unstable_by(compare);
-            found +=
-                equal_amounts.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count() as u64;
-        }
-    }
-    found
-}
-
-/// A key that hashes by its own 64-bit hash.
-#[derive(PartialEq, Eq)]
-struct Hashed<K>(K);
-
-impl<K: Key> Hash for Hashed<K> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.hash64());
-    }
-}
-
-/// Takes a hash as it is. The top bits chose the partition, so the halves are swapped.
-#[derive(Default)]
-struct PassThrough(u64);
-
-impl Hasher for PassThrough {
-    fn finish(&self) -> u64 {
-        self.0.rotate_left(u64::BITS / 2)
+impl<K: Key> Slots<K> {
+    fn new() -> Self {
+        Slots { table: vec![0; 1 << 12], keys: Vec::new() }
     }
 
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
+    fn place(&self, key: K) -> usize {
+        (key.table_hash() >> (u64::BITS - self.table.len().trailing_zeros())) as usize
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = mix(self.0 ^ u64::from(byte)));
+    fn slot(&mut self, key: K) -> u32 {
+        let mask = self.table.len() - 1;
+        let mut place = self.place(key);
+        loop {
+            match self.table[place] {
+                0 => break,
+                slot if self.keys[slot as usize - 1] == key => return slot - 1,
+                _ => place = (place + 1) & mask,
+            }
+        }
+        self.keys.push(key);
+        self.table[place] = self.keys.len() as u32;
+        if self.keys.len() * 2 > self.table.len() {
+            self.grow();
+        }
+        self.keys.len() as u32 - 1
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![0; self.table.len() * 4];
+        let mask = self.table.len() - 1;
+        for slot in 0..self.keys.len() {
+            let mut place = self.place(self.keys[slot]);
+            while self.table[place] != 0 {
+                place = (place + 1) & mask;
+            }
+            self.table[place] = slot as u32 + 1;
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use polars::prelude::*;
 
+use super::convert::IdKind;
 use super::types::{Role, as_text};
 use crate::error::{Error, Result};
 use crate::table::guarded;
@@ -56,6 +57,25 @@ impl CustomerIds {
         let text = guarded("reading customer ids", || text.str().cloned())?;
         let (texts, ranks) = distinct(text.iter().map(Option::unwrap_or_default).collect());
         Ok((CustomerIds::from_texts(texts), ranks))
+    }
+
+    /// Ids that came as text, in order; none of others.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let (bytes, ends) = match self {
+            CustomerIds::Text { bytes, ends } => (bytes.as_str(), ends.as_slice()),
+            _ => ("", [].as_slice()),
+        };
+        let starts = std::iter::once(&0).chain(ends);
+        starts.zip(ends).map(|(&start, &end)| &bytes[start..end])
+    }
+
+    /// How they are held.
+    pub(super) fn kind(&self) -> IdKind {
+        match self {
+            CustomerIds::Int { dtype, .. } => IdKind::Int(dtype.clone()),
+            CustomerIds::Wide { dtype, .. } => IdKind::Wide(dtype.clone()),
+            CustomerIds::Text { .. } => IdKind::Text,
+        }
     }
 
     /// The canonical text of one id: integers in decimal, text as it is.

@@ -1,7 +1,11 @@
 //! What does only the grouped log show?
 
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
 use super::History;
-use super::group::Partition;
+use super::partition::Partition;
 use crate::error::Notice;
 
 /// The log's first days, in which a first order may not be the customer's first.
@@ -12,39 +16,55 @@ const HOLE_DAYS: i32 = 7;
 const HOLE_TIMES_MEDIAN: i32 = 5;
 
 impl History {
+    /// With everything in the report that is worth a word.
+    pub(super) fn noted(mut self) -> Self {
+        let mut notices = Vec::new();
+        self.aside.note(&self.params, &mut notices);
+        self.note(&mut notices);
+        self.report.notices = notices;
+        self
+    }
+
     /// Adds what only the grouped log shows.
-    pub(super) fn note(&self, rows_kept: u64, notices: &mut Vec<Notice>) {
-        let sum = |count: fn(&Partition) -> u64| self.partitions.iter().map(count).sum::<u64>();
+    fn note(&self, notices: &mut Vec<Notice>) {
+        let sum = |count: fn(&Partition) -> u64| self.partitions.iter().map(|one| count(one)).sum::<u64>();
         let rows = sum(|partition| partition.duplicate_rows);
         if rows > 0 {
-            notices.push(Notice::DuplicateRows { rows, of: rows_kept });
+            notices.push(Notice::DuplicateRows { rows, of: self.report.rows_kept });
         }
         let orders = sum(|partition| partition.merged_orders);
         if orders > 0 {
             notices.push(Notice::DaysMerged { orders });
         }
-        let firsts: Vec<i32> =
-            (0..self.customers()).filter_map(|rank| self.run(rank).days.first().copied()).collect();
-        if firsts.len() < self.customers() {
-            notices.push(Notice::RefundOnlyCustomers { customers: (self.customers() - firsts.len()) as u64 });
+        let limit = self.observed_from().plus_days(LOG_START_DAYS - 1).days_since_epoch();
+        let firsts = || self.places.iter().map(|place| place.first);
+        let buyers = firsts().filter(|&first| first < i32::MAX).count();
+        let early = firsts().filter(|&first| first <= limit).count();
+        if buyers < self.customers() {
+            notices.push(Notice::RefundOnlyCustomers { customers: (self.customers() - buyers) as u64 });
         }
         notices.extend(self.longest_hole());
-        let limit = self.observed_from.plus_days(LOG_START_DAYS - 1).days_since_epoch();
-        let early = firsts.iter().filter(|&&first| first <= limit).count();
         if early > 0 {
-            let fraction = early as f64 / firsts.len() as f64;
-            notices.push(Notice::FirstOrderAtLogStart { fraction, days: LOG_START_DAYS });
+            notices.push(Notice::FirstOrderAtLogStart {
+                fraction: early as f64 / buyers as f64,
+                days: LOG_START_DAYS,
+            });
         }
     }
 
     fn longest_hole(&self) -> Option<Notice> {
+        let days = (self.span.last - self.span.first) as usize + 1;
+        let none = || vec![false; days];
+        let of_partition = |mut sold: Vec<bool>, partition: &Arc<Partition>| {
+            partition.days.iter().for_each(|day| sold[(day - self.span.first) as usize] = true);
+            sold
+        };
+        let join = |mut all: Vec<bool>, one: Vec<bool>| {
+            all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
+            all
+        };
+        let sold = self.partitions.par_iter().fold(none, of_partition).reduce(none, join);
         // Up to the last purchase, not to `observed_until`, which may lie any number of years later.
-        let last = self.partitions.iter().flat_map(|partition| &partition.days).max()?;
-        let from = self.observed_from.days_since_epoch();
-        let mut sold = vec![false; (last - from) as usize + 1];
-        for partition in &self.partitions {
-            partition.days.iter().for_each(|day| sold[(day - from) as usize] = true);
-        }
         let days: Vec<i32> = (0..).zip(sold).filter_map(|(day, sold)| sold.then_some(day)).collect();
         let steps: Vec<i32> = days.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let mut sorted = steps.clone();
@@ -54,8 +74,8 @@ impl History {
         // The first of the longest.
         let (place, &step) = steps.iter().enumerate().rev().max_by_key(|(_, step)| **step)?;
         is_hole(step).then(|| Notice::Hole {
-            after: self.observed_from.plus_days(days[place]),
-            until: self.observed_from.plus_days(days[place + 1]),
+            after: self.observed_from().plus_days(days[place]),
+            until: self.observed_from().plus_days(days[place + 1]),
             holes: steps.iter().filter(|&&step| is_hole(step)).count() as u64,
         })
     }

@@ -2,6 +2,7 @@
 
 use polars::prelude::*;
 
+use super::cells::Cells;
 use super::types::as_text;
 use crate::error::{Result, shown};
 use crate::table::guarded;
@@ -11,14 +12,14 @@ pub(super) const LARGEST_AMOUNT: f64 = 1e100;
 
 /// A column's numbers as floats, with the text that they were read from where there is one.
 pub(super) struct Numbers {
-    pub(super) values: Vec<f64>,
+    pub(super) values: Cells<Float64Type>,
     text: Option<StringChunked>,
 }
 
 impl Numbers {
     /// The number as the column has it.
     pub(super) fn shown(&self, row: usize) -> String {
-        let value = self.values[row];
+        let value = self.values.as_slice()[row];
         match self.text.as_ref().and_then(|text| text.get(row)) {
             Some(text) => shown(text),
             None if value.abs() > LARGEST_AMOUNT => format!("`{value:e}`"),
@@ -29,7 +30,7 @@ impl Numbers {
     /// Whether this is NaN or infinite in the column already, not a number too large for a float.
     pub(super) fn is_non_finite(&self, row: usize) -> bool {
         let has_digits = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
-        !self.values[row].is_finite()
+        !self.values.as_slice()[row].is_finite()
             && !self.text.as_ref().and_then(|text| text.get(row)).is_some_and(has_digits)
     }
 }
@@ -57,24 +58,15 @@ pub(super) fn numbers(
                 })
             })
             .collect();
-        return Ok(Numbers { values, text: Some(text) });
+        return Ok(Numbers { values: Cells::Own(values), text: Some(text) });
     }
     let floats = guarded("reading amounts", || series.cast(&DataType::Float64))?;
     let floats = guarded("reading amounts", || floats.f64().cloned())?;
-    if let Ok(values) = floats.cont_slice() {
-        return Ok(Numbers { values: values.to_vec(), text: None });
+    if floats.null_count() > 0 {
+        let missing = floats.iter().enumerate().filter(|(_, value)| value.is_none());
+        missing.for_each(|(row, _)| fault(row, None));
     }
-    let values = floats
-        .iter()
-        .enumerate()
-        .map(|(row, value)| {
-            value.unwrap_or_else(|| {
-                fault(row, None);
-                0.0
-            })
-        })
-        .collect();
-    Ok(Numbers { values, text: None })
+    Ok(Numbers { values: Cells::new(floats), text: None })
 }
 
 fn parse_number(text: &str, decimal_comma: bool) -> Option<f64> {

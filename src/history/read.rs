@@ -23,6 +23,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    pub(super) fn rows(&self) -> usize {
+        self.frame.height()
+    }
+
     pub(crate) fn from_frame(frame: &DataFrame, columns: &Columns) -> Result<Self> {
         let found: Vec<String> = frame.get_column_names().into_iter().map(ToString::to_string).collect();
         require("frame", columns, &found, "")?;

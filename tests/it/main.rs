@@ -1,6 +1,7 @@
 //! All integration tests: one binary, because each would link polars again.
 
 mod ageing;
+mod appending;
 mod btyd;
 mod btyd_edges;
 mod cdnow;
