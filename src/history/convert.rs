@@ -261,7 +261,7 @@ fn convert_days(
         let dates = guarded("reading dates", || Ok(series.to_physical_repr().i32()?.clone()))?;
         let dates = Cells::new(dates);
         // Nearly every column of dates is sound, and need not be gone through date by date.
-        if dates.as_slice().iter().all(|day| plausible.contains(day)) {
+        if dates.as_slice().iter().fold(true, |all, day| all & plausible.contains(day)) {
             return Ok(dates);
         }
     }
@@ -336,6 +336,9 @@ fn convert_amounts(
     })?;
     let least = if params.refunds == Refunds::Reject { 0.0 } else { -LARGEST_AMOUNT };
     let sound = least..=LARGEST_AMOUNT;
+    if amounts.values.as_slice().iter().fold(true, |all, amount| all & sound.contains(amount)) {
+        return Ok(amounts.values);
+    }
     for (row, &amount) in amounts.values.as_slice().iter().enumerate() {
         if sound.contains(&amount) {
             continue;

@@ -30,7 +30,7 @@ impl<K: Key> Sorted<K> {
         let beside = beside_partition(blocks, partition, shape);
         let pieces: Vec<&[Row<K>]> = blocks.iter().map(|block| block.of_partition(partition)).collect();
         // A log in order of time is in order of day already.
-        if pieces.iter().copied().flatten().is_sorted_by_key(|row| row.day) && !shape.has_more() {
+        if !shape.has_more() && are_in_order(&pieces) {
             return Self::by_key(&pieces, beside);
         }
         let mut rows = pieces.concat();
@@ -42,9 +42,11 @@ impl<K: Key> Sorted<K> {
 
     /// Of rows in order of day.
     fn by_key(pieces: &[&[Row<K>]], beside: Beside) -> Self {
-        let all = || pieces.iter().copied().flatten();
         let mut found = Slots::new();
-        let slots: Vec<u32> = all().map(|row| found.slot(row.key)).collect();
+        let mut slots: Vec<u32> = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+        for piece in pieces {
+            slots.extend(piece.iter().map(|row| found.slot(row.key)));
+        }
         let mut places = vec![0_u32; found.keys.len()];
         slots.iter().for_each(|&slot| places[slot as usize] += 1);
         let mut keys: Vec<(K, u32)> = found.keys.into_iter().zip(0..).collect();
@@ -55,17 +57,33 @@ impl<K: Key> Sorted<K> {
             places[slot as usize] = start;
             start += rows;
         }
-        let mut rows: Vec<Row<K>> = all().next().map_or_else(Vec::new, |&row| vec![row; slots.len()]);
-        for (row, slot) in all().zip(slots) {
-            let place = &mut places[slot as usize];
-            rows[*place as usize] = *row;
-            *place += 1;
+        let some = pieces.iter().find_map(|piece| piece.first());
+        let mut rows: Vec<Row<K>> = some.map_or_else(Vec::new, |&row| vec![row; slots.len()]);
+        let mut rest = slots.as_slice();
+        for piece in pieces {
+            let (own, later) = rest.split_at(piece.len());
+            rest = later;
+            for (row, &slot) in piece.iter().zip(own) {
+                let place = &mut places[slot as usize];
+                rows[*place as usize] = *row;
+                *place += 1;
+            }
         }
         // Each place has moved to its key's end; sorted, the ends are in order of key.
         places.sort_unstable();
         let keys = keys.into_iter().map(|(key, _)| key).collect();
         Sorted { keys, ends: places, rows: Rows { rows, beside } }
     }
+}
+
+/// Whether the rows are in order of day, piece after piece.
+fn are_in_order<K>(pieces: &[&[Row<K>]]) -> bool {
+    let mut last = i32::MIN;
+    pieces.iter().filter_map(|piece| Some((piece, piece.first()?, piece.last()?))).all(|(piece, from, to)| {
+        let is_later = from.day >= last;
+        last = to.day;
+        is_later && piece.windows(2).fold(true, |all, pair| all & (pair[0].day <= pair[1].day))
+    })
 }
 
 /// Sorts rows by day, stably: rows of a log in order of time stay where they are.

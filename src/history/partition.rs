@@ -152,8 +152,22 @@ impl Runs {
 
     /// One customer's rows, sorted by day.
     pub(super) fn push_customer<K: Key>(&mut self, rows: &mut [Row<K>], beside: &Beside) {
-        for day in rows.chunk_by_mut(|a, b| a.day == b.day) {
-            self.push_day(day, beside);
+        let mut start = 0;
+        while let Some(first) = rows.get(start) {
+            let (day, amount) = (first.day, first.amount);
+            let is_alone = rows.get(start + 1).is_none_or(|next| next.day != day);
+            if is_alone && amount > 0.0 && !self.shape.has_more() {
+                // Nearly every day of most logs.
+                self.partition.days.push(day);
+                if self.shape.has_amount {
+                    self.partition.net.push(amount);
+                }
+                start += 1;
+                continue;
+            }
+            let end = start + rows[start..].iter().take_while(|row| row.day == day).count();
+            self.push_day(&mut rows[start..end], beside);
+            start = end;
         }
         self.end_customer();
     }
