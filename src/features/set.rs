@@ -1,10 +1,10 @@
 //! Which features, and can this history provide them?
 
-use polars::prelude::DataFrame;
+use polars::prelude::{Column, DataFrame};
 use rayon::prelude::*;
 
 use super::feature::Feature;
-use super::walk::panel_at;
+use super::walk::{Panel, Population, panel_at, walk};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::{Columns, History};
@@ -157,9 +157,54 @@ impl FeatureSet {
     pub fn features_at(&self, history: &History, cutoff: Day) -> Result<DataFrame> {
         let features = self.resolve(history)?;
         let panel = panel_at(history, &features, cutoff)?;
-        let mut columns = vec![history.ids().column("customer_id", &panel.ranks)?];
-        let named = features.par_iter().zip(panel.columns);
-        columns.par_extend(named.map(|(feature, values)| table::nullable_floats(&feature.name(), values)));
-        table::frame(columns)
+        let ids = history.ids().column("customer_id", &panel.ranks)?;
+        frame_of(vec![ids], &features, panel)
     }
+
+    /// The features at several cutoffs, in one pass over the history: `customer_id`, `cutoff`, then one
+    /// column each, one row per cutoff and customer who had bought by it, ordered by customer, then cutoff.
+    ///
+    /// Cutoffs may come in any order and more than once. Each row equals that of
+    /// [`features_at`](Self::features_at) to the bit.
+    ///
+    /// ```
+    /// use polars::df;
+    /// use winback::{Columns, Day, FeatureSet, History};
+    ///
+    /// let orders = df!["customer_id" => [1, 1, 2], "ordered_on" => ["2024-01-05", "2024-03-01", "2024-02-10"]]?;
+    /// let history = History::params(Columns::new("customer_id", "ordered_on")).from_frame(&orders)?;
+    /// let cutoffs: [Day; 2] = ["2024-01-31".parse()?, "2024-02-29".parse()?];
+    /// let features = FeatureSet::standard(30, &[]).features_at_each(&history, &cutoffs)?;
+    /// assert_eq!(features.height(), 3); // customer 2 had not bought by the first cutoff
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] without a cutoff; else as [`features_at`](Self::features_at).
+    pub fn features_at_each(&self, history: &History, cutoffs: &[Day]) -> Result<DataFrame> {
+        let features = self.resolve(history)?;
+        let mut cutoffs = cutoffs.to_vec();
+        cutoffs.sort_unstable();
+        cutoffs.dedup();
+        let (Some(&first), Some(&last)) = (cutoffs.first(), cutoffs.last()) else {
+            return Err(Error::parameter("cutoffs", "empty", "at least one day"));
+        };
+        if last > history.observed_until() {
+            return Err(Error::AfterObserved { as_of: last, observed_until: history.observed_until() });
+        }
+        let panel = walk(history, &features, &cutoffs, (Population::All, 0))?;
+        // Whoever had bought by the first cutoff had by all.
+        if !panel.cutoffs.contains(&0) {
+            return Err(history.nobody_bought_by(first));
+        }
+        let days = panel.cutoffs.iter().map(|&cutoff| cutoffs[cutoff as usize]);
+        let keys = vec![history.ids().column("customer_id", &panel.ranks)?, table::dates("cutoff", days)];
+        frame_of(keys, &features, panel)
+    }
+}
+
+fn frame_of(mut columns: Vec<Column>, features: &[Feature], panel: Panel) -> Result<DataFrame> {
+    let named = features.par_iter().zip(panel.columns);
+    columns.par_extend(named.map(|(feature, values)| table::nullable_floats(&feature.name(), values)));
+    table::frame(columns)
 }

@@ -19,6 +19,7 @@ mod logs;
 mod messages;
 mod metrics;
 mod model;
+mod panels;
 mod reading_arrow;
 mod reading_csv;
 mod reading_dates;
