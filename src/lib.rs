@@ -4,6 +4,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod day;
+mod math;
 pub mod error;
 pub mod table;
 pub mod history;
@@ -14,6 +15,8 @@ pub mod snapshot;
 pub mod model;
 pub mod score;
 pub mod evaluate;
+#[doc(hidden)]
+pub mod kernels;
 
 pub use day::Day;
 pub use error::{Error, Result};

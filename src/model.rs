@@ -5,9 +5,11 @@
 //! activity and a few products of them.
 
 mod linear;
+mod gram;
 mod design;
 mod logistic;
 mod terms;
+mod scorer;
 mod curves;
 mod drivers;
 mod fit;
@@ -25,12 +27,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::curves::{Curve, Curves};
-pub(crate) use self::design::sigmoid;
+pub(crate) use self::design::Design;
 pub(crate) use self::drivers::IdeaWeights;
 pub use self::fit::{FitSummary, StrengthTried};
+pub(crate) use self::logistic::fit as fit_logistic;
 use self::portrait::Portrait;
 pub use self::recalibrate::Recalibration;
 pub use self::reference::ReferenceCustomer;
+pub(crate) use self::scorer::{Scorer, linear};
 use self::season::Residual;
 pub use self::season::Season;
 pub(crate) use self::terms::Term;
@@ -39,6 +43,7 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, FeatureSet, Population};
 use crate::history::{History, HistoryParams};
+use crate::math::sigmoid;
 use crate::snapshot::{Cutoffs, LabelWindow, Snapshots};
 
 /// The class whose probability the model gives.
@@ -137,9 +142,8 @@ impl ChurnModelParams {
 
 /// The lowest of the top tenth.
 fn top_fraction_starts(mut probabilities: Vec<f64>) -> f64 {
-    probabilities.sort_unstable_by(|a, b| b.total_cmp(a));
     let last = ((probabilities.len() as f64 * AT_RISK_FRACTION).ceil() as usize).max(1) - 1;
-    probabilities[last]
+    *probabilities.select_nth_unstable_by(last, |a, b| b.total_cmp(a)).1
 }
 
 /// What a model was made from.
@@ -250,10 +254,12 @@ impl ChurnModel {
 
     /// The log-odds of every row of features, given column by column, before the season.
     pub(crate) fn log_odds(&self, columns: &[Vec<f64>]) -> Vec<f64> {
-        let transformed = terms::transform(&self.features, columns);
-        let rows: Vec<u32> = (0..columns.first().map_or(0, Vec::len) as u32).collect();
-        let design = terms::TermRows { terms: &self.terms, transformed: &transformed, rows: &rows };
-        fit::log_odds(&design, &self.beta)
+        self.scorer().log_odds(columns)
+    }
+
+    /// The model, ready to score rows.
+    pub(crate) fn scorer(&self) -> Scorer<'_> {
+        Scorer::new(&self.features, &self.terms, &self.beta)
     }
 
     /// The probability of every row of labelled snapshots, each by the season of its cutoff.

@@ -1,7 +1,7 @@
 //! What is each customer's risk, and which facts drive it?
 //!
-//! Hot path 3. One pass over blocks of customers: transform, weigh, add up per idea, and turn into a
-//! probability.
+//! Probabilities are computed for all customers at once. What drives them is computed for the customers
+//! that a table is asked of: the words cost far more than the number.
 
 mod words;
 
@@ -16,11 +16,11 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, IdeaWeights, Term, sigmoid};
+use crate::model::{ChurnModel, IdeaWeights, Term};
 use crate::snapshot::{days_column, feature_column};
 use crate::table;
 
-/// How many customers are scored at a time.
+/// How many customers' drivers are computed at a time.
 const ROWS_PER_BLOCK: usize = 1 << 10;
 /// How many drivers are named.
 const DRIVERS: usize = 3;
@@ -35,9 +35,7 @@ pub struct Scores {
     probabilities: Vec<f64>,
     at_risk: Vec<bool>,
     days_since_last: Vec<f64>,
-    drivers: Vec<[Option<Driver>; DRIVERS]>,
-    /// What a customer brought in the last two horizons; NaN where amounts are unknown.
-    recent_spend: Vec<f64>,
+    facts: Arc<Facts>,
     /// Ends of the probabilities' intervals, where asked for.
     intervals: Option<Vec<(f64, f64)>>,
 }
@@ -99,20 +97,12 @@ impl ChurnModel {
         if position.is_none() && history.reading().columns().has_amount() {
             features.push(spend);
         }
-        let mut panel = panel_at(history, &features, as_of)?;
-        let recent_spend = match position {
-            Some(position) => panel.columns[position].clone(),
-            None if features.len() > self.features.len() => panel.columns.pop().unwrap_or_default(),
-            None => vec![f64::NAN; panel.ranks.len()],
-        };
-        let Panel { ranks, days_since_last, columns, .. } = panel;
+        let Panel { ranks, days_since_last, columns, .. } = panel_at(history, &features, as_of)?;
+        let recent_spend = position.or((columns.len() > self.features.len()).then(|| columns.len() - 1));
         let silent = days_since_last.into_iter().map(f64::from).collect();
-        let mut scores =
-            self.score_columns(Some(as_of), Arc::clone(history.ids()), ranks, silent, &columns, recent_spend);
-        if intervals == Intervals::Wanted {
-            scores.intervals = Some(self.intervals(&columns, as_of));
-        }
-        Ok(scores)
+        let intervals = (intervals == Intervals::Wanted).then(|| self.intervals(&columns, as_of));
+        let ids = Arc::clone(history.ids());
+        Ok(Scores { intervals, ..self.score_columns(Some(as_of), ids, ranks, silent, columns, recent_spend) })
     }
 
     /// Scores features computed elsewhere: `customer_id`, and every feature of the model by name, with
@@ -151,12 +141,9 @@ impl ChurnModel {
         let silent = days_column(features, &recency, ORIGIN)?;
         let silent: Vec<f64> = order.iter().map(|&row| silent[row]).collect();
         let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) }.name();
-        let recent_spend = names
-            .iter()
-            .position(|name| *name == spend)
-            .map_or_else(|| vec![f64::NAN; order.len()], |position| columns[position].clone());
+        let recent_spend = names.iter().position(|name| *name == spend);
         let ranks = (0..order.len() as u32).collect();
-        Ok(self.score_columns(None, Arc::new(ids), ranks, silent, &columns, recent_spend))
+        Ok(self.score_columns(None, Arc::new(ids), ranks, silent, columns, recent_spend))
     }
 
     fn score_columns(
@@ -165,18 +152,11 @@ impl ChurnModel {
         ids: Arc<CustomerIds>,
         ranks: Vec<u32>,
         days_since_last: Vec<f64>,
-        columns: &[Vec<f64>],
-        recent_spend: Vec<f64>,
+        columns: Vec<Vec<f64>>,
+        recent_spend: Option<usize>,
     ) -> Scores {
-        let scorer = Scorer::new(self, as_of.map_or(0.0, |day| self.season_offset(day)));
-        let blocks: Vec<Vec<(f64, [Option<Driver>; DRIVERS])>> = (0..ranks.len().div_ceil(ROWS_PER_BLOCK))
-            .into_par_iter()
-            .map(|block| {
-                let rows = block * ROWS_PER_BLOCK..ranks.len().min((block + 1) * ROWS_PER_BLOCK);
-                rows.map(|row| scorer.score(&|feature| columns[feature][row])).collect()
-            })
-            .collect();
-        let (probabilities, drivers): (Vec<f64>, Vec<_>) = blocks.into_iter().flatten().unzip();
+        let season = as_of.map_or(0.0, |day| self.season_offset(day));
+        let probabilities = self.scorer().probabilities(&columns, season);
         let horizon_days = self.label.horizon_days;
         let at_risk = probabilities
             .iter()
@@ -191,8 +171,7 @@ impl ChurnModel {
             probabilities,
             at_risk,
             days_since_last,
-            drivers,
-            recent_spend,
+            facts: Arc::new(Facts::new(self, columns, recent_spend)),
             intervals: None,
         }
     }
@@ -205,52 +184,60 @@ enum Intervals {
     NotWanted,
 }
 
-/// The model, ready to score rows.
-struct Scorer<'a> {
-    /// Intercept, then one coefficient per term.
-    beta: &'a [f64],
-    /// What the time of year adds to everybody's log-odds.
-    season: f64,
-    terms: &'a [Term],
+/// What drivers are told from: the features that were scored, and what the model makes of them.
+#[derive(Clone, Debug)]
+struct Facts {
+    features: Vec<Feature>,
     transforms: Vec<Transform>,
-    ideas: &'a IdeaWeights,
-    words: Words<'a>,
+    terms: Vec<Term>,
+    ideas: IdeaWeights,
+    /// Feature by feature, and recent spend where no feature of the model says it.
+    columns: Vec<Vec<f64>>,
+    /// Which column is what a customer brought in the last two horizons; `None` where amounts are unknown.
+    recent_spend: Option<usize>,
 }
 
-impl<'a> Scorer<'a> {
-    fn new(model: &'a ChurnModel, season: f64) -> Self {
-        Scorer {
-            season,
-            beta: &model.beta,
-            terms: &model.terms,
+impl Facts {
+    fn new(model: &ChurnModel, columns: Vec<Vec<f64>>, recent_spend: Option<usize>) -> Self {
+        Facts {
+            features: model.features.clone(),
             transforms: model.features.iter().map(Feature::transform).collect(),
-            ideas: &model.idea_weights,
-            words: Words::new(&model.features),
+            terms: model.terms.clone(),
+            ideas: model.idea_weights.clone(),
+            columns,
+            recent_spend,
         }
     }
 
-    fn score(&self, value: &dyn Fn(usize) -> f64) -> (f64, [Option<Driver>; DRIVERS]) {
-        let transformed: Vec<f64> = self
-            .transforms
-            .iter()
-            .enumerate()
-            .map(|(feature, transform)| transform.apply(value(feature)))
-            .collect();
-        let row: Vec<f64> =
-            self.terms.iter().map(|term| term.standardised(&|feature| transformed[feature])).collect();
-        // The order of the sum is the fit's, so that both come to the same bits.
-        let log_odds = row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
-        (sigmoid(log_odds + self.season), self.drivers(&row, value))
+    /// What a customer brought in the last two horizons; NaN where amounts are unknown.
+    fn recent_spend(&self, row: usize) -> f64 {
+        self.recent_spend.map_or(f64::NAN, |column| self.columns[column][row])
     }
 
-    fn drivers(&self, row: &[f64], value: &dyn Fn(usize) -> f64) -> [Option<Driver>; DRIVERS] {
-        let mut ideas = self.ideas.log_odds(row);
+    /// The drivers of some rows.
+    fn drivers(&self, rows: &[usize]) -> Vec<[Option<Driver>; DRIVERS]> {
+        let words = Words::new(&self.features);
+        let blocks: Vec<Vec<_>> = rows
+            .par_chunks(ROWS_PER_BLOCK)
+            .map(|rows| rows.iter().map(|&row| self.drivers_of(row, &words)).collect())
+            .collect();
+        blocks.into_iter().flatten().collect()
+    }
+
+    fn drivers_of(&self, row: usize, words: &Words) -> [Option<Driver>; DRIVERS] {
+        let value = |feature: usize| self.columns[feature][row];
+        let transforms = self.transforms.iter().enumerate();
+        let transformed: Vec<f64> =
+            transforms.map(|(feature, transform)| transform.apply(value(feature))).collect();
+        let terms = self.terms.iter();
+        let row: Vec<f64> = terms.map(|term| term.standardised(&|feature| transformed[feature])).collect();
+        let mut ideas = self.ideas.log_odds(&row);
         ideas.retain(|(_, log_odds)| *log_odds != 0.0);
         // A stable sort: ties stay in the order of the ideas.
         ideas.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
         std::array::from_fn(|place| {
             let &(idea, log_odds) = ideas.get(place)?;
-            Some(Driver { idea, words: self.words.driver(idea, log_odds, value), log_odds })
+            Some(Driver { idea, words: words.driver(idea, log_odds, &value), log_odds })
         })
     }
 }
@@ -311,15 +298,15 @@ impl Scores {
     /// Only where polars refuses to build the table.
     pub fn worth_a_call(&self, most: usize) -> Result<DataFrame> {
         let stake = |row: usize| {
-            let spend = self.recent_spend[row];
+            let spend = self.facts.recent_spend(row);
             self.probabilities[row] * if spend.is_nan() { 1.0 } else { spend }
         };
         let mut rows: Vec<usize> = (0..self.len()).filter(|&row| self.at_risk[row]).collect();
         rows.sort_by(|&a, &b| stake(b).total_cmp(&stake(a)));
         rows.truncate(most);
         let mut frame = self.frame_of(&rows)?;
-        let spend =
-            table::nullable_floats("recent_spend_amount", rows.iter().map(|&row| self.recent_spend[row]));
+        let spend = rows.iter().map(|&row| self.facts.recent_spend(row));
+        let spend = table::nullable_floats("recent_spend_amount", spend);
         table::guarded("adding a column", || frame.with_column(spend).map(|frame| frame.clone()))
     }
 
@@ -336,15 +323,15 @@ impl Scores {
             BooleanChunked::from_iter_values("at_risk".into(), at_risk).into_column(),
             Int32Chunked::from_iter_options("days_since_last".into(), silent).into_column(),
         ];
-        let driver = |row: usize, place: usize| self.drivers[row][place].as_ref();
+        let drivers = self.facts.drivers(rows);
         for place in 0..DRIVERS {
-            let words = rows.iter().map(|&row| driver(row, place).map(|driver| driver.words.as_str()));
+            let words = drivers.iter().map(|own| own[place].as_ref().map(|driver| driver.words.as_str()));
             let name = format!("driver_{}", place + 1);
             columns.push(StringChunked::from_iter_options(name.into(), words).into_column());
         }
         for place in 0..DRIVERS {
             let log_odds =
-                rows.iter().map(|&row| driver(row, place).map_or(f64::NAN, |driver| driver.log_odds));
+                drivers.iter().map(|own| own[place].as_ref().map_or(f64::NAN, |driver| driver.log_odds));
             columns.push(table::nullable_floats(&format!("driver_{}_log_odds", place + 1), log_odds));
         }
         if let Some(intervals) = &self.intervals {

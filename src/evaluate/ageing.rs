@@ -9,8 +9,9 @@ use crate::day::Day;
 use crate::error::Result;
 use crate::features::{Feature, panel_at};
 use crate::history::History;
+use crate::math::sigmoid;
 use crate::metrics::population_stability_index;
-use crate::model::{ChurnModel, sigmoid};
+use crate::model::ChurnModel;
 use crate::table;
 
 const BINS: usize = 10;

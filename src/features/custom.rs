@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::view::CustomerView;
+use crate::math;
 
 /// How a feature enters the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,14 +21,30 @@ pub enum Transform {
     Log,
 }
 
+/// Smaller values count as this before a logarithm.
+const LEAST_LOGGED: f64 = 1e-300;
+
+/// The value, or the least where it is below; `max` would turn a null into a number.
+#[inline(always)]
+fn at_least(least: f64, value: f64) -> f64 {
+    if value < least { least } else { value }
+}
+
 impl Transform {
     pub(crate) fn apply(self, value: f64) -> f64 {
-        // `max` would turn a null into a number.
-        let at_least = |least: f64| if value < least { least } else { value };
         match self {
             Transform::Identity => value,
-            Transform::Log1p => at_least(0.0).ln_1p(),
-            Transform::Log => at_least(1e-300).ln(),
+            Transform::Log1p => math::ln_1p(at_least(0.0, value)),
+            Transform::Log => math::ln(at_least(LEAST_LOGGED, value)),
+        }
+    }
+
+    /// [`apply`](Self::apply) of each.
+    pub(crate) fn apply_all(self, values: &mut [f64]) {
+        match self {
+            Transform::Identity => {}
+            Transform::Log1p => math::map(values, |value| math::ln_1p(at_least(0.0, value))),
+            Transform::Log => math::map(values, |value| math::ln(at_least(LEAST_LOGGED, value))),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::design::sigmoid;
 use super::logistic;
 use super::terms::{TermKind, TermRows, standardise};
 use crate::error::Result;
-use crate::features::Feature;
+use crate::features::{Feature, Transform};
+use crate::math::{ln_1p, sigmoid};
 use crate::snapshot::Snapshots;
 
 /// Little enough to leave two coefficients to the data.
@@ -25,15 +25,14 @@ pub(crate) struct Curve {
 impl Curve {
     /// The probability of churned at a value of the feature.
     pub(crate) fn probability(&self, x: f64) -> f64 {
-        sigmoid(self.intercept + self.slope * (x.ln_1p() - self.mean) / self.sd)
+        sigmoid(self.intercept + self.slope * (ln_1p(x) - self.mean) / self.sd)
     }
 
-    fn fit(values: &[f64], snapshots: &Snapshots, rows: &[u32]) -> Result<Self> {
-        let transformed = [values.iter().map(|value| value.ln_1p()).collect::<Vec<f64>>()];
-        let (terms, _) = standardise(&[TermKind::Value(0)], &[Feature::DaysSinceLast], &transformed, rows);
-        let labels: Vec<bool> = rows.iter().map(|&row| snapshots.labels()[row as usize]).collect();
-        let design = TermRows { terms: &terms, transformed: &transformed, rows };
-        let fit = logistic::fit(&design, &labels, L2, None)?;
+    /// From the logarithms of the feature's values.
+    fn fit(logged: &[f64], rows: &[u32], labels: &[bool]) -> Result<Self> {
+        let (terms, _) = standardise(&[TermKind::Value(0)], &[Feature::DaysSinceLast], &[logged], rows);
+        let design = TermRows { terms: &terms, transformed: &[logged], rows };
+        let fit = logistic::fit(&design, labels, L2, None)?;
         Ok(match (terms.first(), fit.beta.as_slice()) {
             (Some(term), &[intercept, slope]) => Curve { mean: term.mean, sd: term.sd, intercept, slope },
             // The feature is the same for everyone, and tells nothing.
@@ -52,14 +51,30 @@ pub(crate) struct Curves {
 }
 
 impl Curves {
-    pub(super) fn fit(snapshots: &Snapshots, rows: &[u32]) -> Result<Self> {
-        let of =
-            |column: Option<&[f64]>| column.map(|values| Curve::fit(values, snapshots, rows)).transpose();
-        let days: Vec<f64> = snapshots.days_since_last().iter().map(|&days| f64::from(days)).collect();
+    /// From the snapshots and their transformed features.
+    pub(super) fn fit(
+        snapshots: &Snapshots,
+        transformed: &[Vec<f64>],
+        rows: &[u32],
+        labels: &[bool],
+    ) -> Result<Self> {
+        let of = |wanted: fn(&Feature) -> bool| {
+            let position = snapshots.features().iter().position(wanted)?;
+            debug_assert!(snapshots.features()[position].transform() == Transform::Log1p);
+            Some(transformed[position].as_slice())
+        };
+        let curve = |logged: &[f64]| Curve::fit(logged, rows, labels);
+        let recency = match of(|feature| *feature == Feature::DaysSinceLast) {
+            Some(logged) => curve(logged)?,
+            None => {
+                let days = snapshots.days_since_last().iter();
+                curve(&days.map(|&days| ln_1p(f64::from(days))).collect::<Vec<f64>>())?
+            }
+        };
         Ok(Curves {
-            recency: Curve::fit(&days, snapshots, rows)?,
-            frequency: of(snapshots.column(|feature| *feature == Feature::NPurchases))?,
-            overdue: of(snapshots.column(|feature| matches!(feature, Feature::OverdueRatio { .. })))?,
+            recency,
+            frequency: of(|feature| *feature == Feature::NPurchases).map(curve).transpose()?,
+            overdue: of(|feature| matches!(feature, Feature::OverdueRatio { .. })).map(curve).transpose()?,
         })
     }
 }

@@ -4,11 +4,11 @@ use rayon::prelude::*;
 use statrs::function::gamma::checked_gamma_ur;
 
 use super::ChurnModel;
-use super::design::sigmoid;
 use super::linear::eigen;
 use super::season::Season;
 use super::terms::transform;
 use crate::day::Day;
+use crate::math::sigmoid;
 
 /// The normal quantile of 97.5 %: intervals reach so many standard errors to both sides, for 95 %.
 pub(crate) const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;

@@ -7,11 +7,11 @@
 use polars::prelude::*;
 
 use super::ChurnModel;
-use super::design::sigmoid;
 use super::doubt::NORMAL_QUANTILE;
 use super::reference::{MadeUp, ReferenceCustomer};
 use crate::error::Result;
 use crate::history::Refunds;
+use crate::math::sigmoid;
 use crate::table;
 
 /// The step in silence: a month, which a reader can imagine.

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::curves::Curves;
-use super::design::{Design, sigmoid};
+use super::design::Design;
 use super::drivers::IdeaWeights;
 use super::logistic::{self, LogisticFit};
+use super::scorer::log_odds;
 use super::terms::{Term, TermChoice, TermKind, TermRows, candidates, core, standardise, transform};
 use crate::error::{Error, Result};
 use crate::features::{Idea, salted_hash};
+use crate::math;
 use crate::metrics;
 use crate::snapshot::Snapshots;
 
@@ -125,7 +127,7 @@ pub(super) fn fit(
             constant,
             unused: unused(&terms, snapshots),
         },
-        curves: Curves::fit(snapshots, &rows)?,
+        curves: Curves::fit(snapshots, &panel.transformed, &rows, &labels)?,
         idea_weights: IdeaWeights::new(&design, &fit.beta[1..], &ideas)?,
         terms,
         fit,
@@ -154,7 +156,7 @@ impl<'a> Prepared<'a> {
         standardise(&self.kinds, self.snapshots.features(), &self.transformed, rows)
     }
 
-    fn design<'b>(&'b self, terms: &'b [Term], rows: &'b [u32]) -> TermRows<'b> {
+    fn design<'b>(&'b self, terms: &'b [Term], rows: &'b [u32]) -> TermRows<'b, Vec<f64>> {
         TermRows { terms, transformed: &self.transformed, rows }
     }
 
@@ -301,25 +303,7 @@ fn default_strength(events: usize) -> f64 {
 
 /// Probabilities of all rows of a design.
 fn probabilities(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
-    log_odds(design, beta).into_iter().map(sigmoid).collect()
-}
-
-/// Log-odds of all rows of a design.
-pub(super) fn log_odds(design: &dyn Design, beta: &[f64]) -> Vec<f64> {
-    use rayon::prelude::*;
-    const ROWS: usize = 1 << 10;
-    let blocks: Vec<Vec<f64>> = (0..design.rows().div_ceil(ROWS))
-        .into_par_iter()
-        .map(|block| {
-            let rows = block * ROWS..design.rows().min((block + 1) * ROWS);
-            let mut columns = vec![0.0; design.width() * rows.len()];
-            design.fill(rows.clone(), &mut columns);
-            let mut eta = vec![beta[0]; rows.len()];
-            for (column, b) in columns.chunks_exact(rows.len()).zip(&beta[1..]) {
-                eta.iter_mut().zip(column).for_each(|(eta, x)| *eta += b * x);
-            }
-            eta
-        })
-        .collect();
-    blocks.concat()
+    let mut probabilities = log_odds(design, beta);
+    math::map(&mut probabilities, math::sigmoid);
+    probabilities
 }

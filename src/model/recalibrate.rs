@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ChurnModel;
-use super::design::sigmoid;
 use crate::error::{Error, Result};
+use crate::math::sigmoid;
 use crate::metrics::calibration_line;
 use crate::snapshot::Snapshots;
 

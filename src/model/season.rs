@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::design::sigmoid;
 use crate::day::Day;
+use crate::math::sigmoid;
 
 const YEAR_DAYS: f64 = 365.25;
 const HALF_YEAR_DAYS: i32 = 183;

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use fearless_simd::Simd;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::design::Design;
 use crate::features::{Feature, Idea};
+use crate::math::{Kernel, LANES, add_lanes, wide};
 
 /// Rows per partial sum; a constant, so that threads cannot show.
 const ROWS_PER_BLOCK: usize = 1 << 14;
@@ -76,8 +78,35 @@ impl TermKind {
 impl Term {
     /// The standardised value; 0 where undefined.
     pub(crate) fn standardised(&self, features: &impl Fn(usize) -> f64) -> f64 {
-        let raw = self.kind.raw(features);
-        if raw.is_nan() { 0.0 } else { (raw - self.mean) / self.sd }
+        self.standardise(self.kind.raw(features), 1.0 / self.sd)
+    }
+
+    #[inline(always)]
+    fn standardise(&self, raw: f64, scale: f64) -> f64 {
+        let value = (raw - self.mean) * scale;
+        if raw.is_nan() { 0.0 } else { value }
+    }
+
+    /// [`standardised`](Self::standardised) of rows, whose values of the [features](TermKind::features) are
+    /// given one by one.
+    #[inline(always)]
+    pub(super) fn fill(&self, [a, b]: [&[f64]; 2], out: &mut [f64]) {
+        let scale = 1.0 / self.sd;
+        let (a, b) = (&a[..out.len()], &b[..out.len()]);
+        match self.kind {
+            TermKind::Value(_) => {
+                out.iter_mut().zip(a).for_each(|(out, &a)| *out = self.standardise(a, scale));
+            }
+            TermKind::Missing(_) => out.iter_mut().zip(a).for_each(|(out, a)| {
+                *out = self.standardise(if a.is_nan() { 1.0 } else { 0.0 }, scale);
+            }),
+            TermKind::Product(..) => {
+                (0..out.len()).for_each(|i| out[i] = self.standardise(a[i] * b[i], scale))
+            }
+            TermKind::Excess(..) => {
+                (0..out.len()).for_each(|i| out[i] = self.standardise(a[i] - b[i], scale))
+            }
+        }
     }
 }
 
@@ -169,7 +198,7 @@ fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<Ter
 pub(crate) fn standardise(
     kinds: &[TermKind],
     features: &[Feature],
-    transformed: &[Vec<f64>],
+    transformed: &[impl AsRef<[f64]> + Sync],
     rows: &[u32],
 ) -> (Vec<Term>, Vec<String>) {
     let learned: Vec<(Term, f64)> = kinds.par_iter().map(|&kind| learn(kind, transformed, rows)).collect();
@@ -177,7 +206,9 @@ pub(crate) fn standardise(
     let terms = learned
         .into_iter()
         .filter_map(|(term, size)| {
-            let varies = term.sd.is_finite() && term.sd > LEAST_RELATIVE_SD * size.max(1e-300);
+            let varies = term.sd.is_finite()
+                && term.sd.recip().is_finite()
+                && term.sd > LEAST_RELATIVE_SD * size.max(1e-300);
             if !varies {
                 constant.push(term.kind.name(features));
             }
@@ -188,39 +219,113 @@ pub(crate) fn standardise(
 }
 
 /// A term and the size of what it is made of: a difference may be 0 but for rounding.
-fn learn(kind: TermKind, transformed: &[Vec<f64>], rows: &[u32]) -> (Term, f64) {
-    let blocks = |kind: TermKind, of: &dyn Fn(f64) -> f64| -> f64 {
+fn learn(kind: TermKind, transformed: &[impl AsRef<[f64]>], rows: &[u32]) -> (Term, f64) {
+    let mean_of = |kind: TermKind, what: What| {
+        let features = kind.features().map(|feature| transformed[feature].as_ref());
         let (mut sum, mut count) = (0.0, 0.0);
+        let mut room = Room::default();
         for block in rows.chunks(ROWS_PER_BLOCK) {
-            let mut part = 0.0;
-            for &row in block {
-                let value = kind.raw(&|feature| transformed[feature][row as usize]);
-                if !value.is_nan() {
-                    part += of(value);
-                    count += 1.0;
-                }
-            }
+            let (part, known) = wide(Known { kind, values: room.pick(features, block), what });
             sum += part;
+            count += known;
         }
         sum / count
     };
-    let mean = blocks(kind, &|value| value);
-    let sd = blocks(kind, &|value| (value - mean) * (value - mean)).sqrt();
+    let mean = mean_of(kind, What::Itself);
+    let sd = mean_of(kind, What::SquareFrom(mean)).sqrt();
     let size = match kind {
-        TermKind::Excess(feature, _) => blocks(TermKind::Value(feature), &f64::abs),
+        TermKind::Excess(feature, _) => mean_of(TermKind::Value(feature), What::Size),
         _ => mean.abs(),
     };
     (Term { kind, mean, sd }, size)
 }
 
+/// What is summed of a term's values.
+#[derive(Clone, Copy)]
+enum What {
+    Itself,
+    Size,
+    SquareFrom(f64),
+}
+
+/// The sum and number of a term's known values.
+struct Known<'a> {
+    kind: TermKind,
+    values: [&'a [f64]; 2],
+    what: What,
+}
+
+impl Kernel for Known<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> (f64, f64) {
+        let Known { kind, values, what } = self;
+        match what {
+            What::Itself => sum_known(kind, values, |value| value),
+            What::Size => sum_known(kind, values, f64::abs),
+            What::SquareFrom(mean) => sum_known(kind, values, |value| (value - mean) * (value - mean)),
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_known(kind: TermKind, values: [&[f64]; 2], of: impl Fn(f64) -> f64) -> (f64, f64) {
+    match kind {
+        TermKind::Value(_) => sum_in_lanes(values, |a, _| a, of),
+        TermKind::Missing(_) => sum_in_lanes(values, |a, _| if a.is_nan() { 1.0 } else { 0.0 }, of),
+        TermKind::Product(..) => sum_in_lanes(values, |a, b| a * b, of),
+        TermKind::Excess(..) => sum_in_lanes(values, |a, b| a - b, of),
+    }
+}
+
+#[inline(always)]
+fn sum_in_lanes([a, b]: [&[f64]; 2], raw: impl Fn(f64, f64) -> f64, of: impl Fn(f64) -> f64) -> (f64, f64) {
+    let (mut sums, mut counts) = ([0.0; LANES], [0.0; LANES]);
+    let mut add = |lane: usize, a: f64, b: f64| {
+        let value = raw(a, b);
+        sums[lane] += if value.is_nan() { 0.0 } else { of(value) };
+        counts[lane] += if value.is_nan() { 0.0 } else { 1.0 };
+    };
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        (0..LANES).for_each(|lane| add(lane, a[lane], b[lane]));
+    }
+    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        add(lane, *a, *b);
+    }
+    (add_lanes(sums), add_lanes(counts))
+}
+
+/// Where the values of rows that do not follow each other are put together.
+#[derive(Default)]
+struct Room([Vec<f64>; 2]);
+
+impl Room {
+    /// Both columns' values of these rows (ascending).
+    fn pick<'a>(&'a mut self, columns: [&'a [f64]; 2], rows: &[u32]) -> [&'a [f64]; 2] {
+        let (&[first, ..], &[.., last]) = (rows, rows) else { return [&[]; 2] };
+        let (first, last) = (first as usize, last as usize);
+        if last - first + 1 == rows.len() {
+            return columns.map(|column| &column[first..=last]);
+        }
+        let [a, b] = &mut self.0;
+        for (column, picked) in columns.into_iter().zip([&mut *a, &mut *b]) {
+            picked.clear();
+            picked.extend(rows.iter().map(|&row| column[row as usize]));
+        }
+        [a, b]
+    }
+}
+
 /// Some rows of a panel as the model sees them.
-pub(crate) struct TermRows<'a> {
+pub(crate) struct TermRows<'a, C> {
     pub(crate) terms: &'a [Term],
-    pub(crate) transformed: &'a [Vec<f64>],
+    pub(crate) transformed: &'a [C],
     pub(crate) rows: &'a [u32],
 }
 
-impl Design for TermRows<'_> {
+impl<C: AsRef<[f64]> + Sync> Design for TermRows<'_, C> {
     fn rows(&self) -> usize {
         self.rows.len()
     }
@@ -229,13 +334,29 @@ impl Design for TermRows<'_> {
         self.terms.len()
     }
 
-    fn fill(&self, rows: Range<usize>, out: &mut [f64]) {
+    fn fill(&self, rows: Range<usize>, stride: usize, out: &mut [f64]) {
         let rows = &self.rows[rows];
-        for (term, column) in self.terms.iter().zip(out.chunks_exact_mut(rows.len())) {
-            for (value, &row) in column.iter_mut().zip(rows) {
-                *value = term.standardised(&|feature| self.transformed[feature][row as usize]);
-            }
+        let mut room = Room::default();
+        for (term, column) in self.terms.iter().zip(out.chunks_mut(stride)) {
+            let features = term.kind.features().map(|feature| self.transformed[feature].as_ref());
+            wide(FillTerm { term, values: room.pick(features, rows), out: &mut column[..rows.len()] });
         }
+    }
+}
+
+/// [`Term::fill`], compiled for every instruction set.
+struct FillTerm<'a> {
+    term: &'a Term,
+    values: [&'a [f64]; 2],
+    out: &'a mut [f64],
+}
+
+impl Kernel for FillTerm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        self.term.fill(self.values, self.out);
     }
 }
 
@@ -245,8 +366,9 @@ pub(crate) fn transform(features: &[Feature], columns: &[Vec<f64>]) -> Vec<Vec<f
         .par_iter()
         .zip(columns)
         .map(|(feature, column)| {
-            let transform = feature.transform();
-            column.iter().map(|&value| transform.apply(value)).collect()
+            let mut column = column.clone();
+            column.par_chunks_mut(ROWS_PER_BLOCK).for_each(|values| feature.transform().apply_all(values));
+            column
         })
         .collect()
 }
