@@ -4,7 +4,9 @@ mod baselines;
 mod quality;
 mod backtest;
 mod verdict;
+mod profit;
 mod ageing;
+mod reading;
 
 use std::fmt;
 
@@ -15,8 +17,10 @@ use self::backtest::BacktestTable;
 pub use self::backtest::{Backtest, BacktestRow};
 use self::baselines::SimpleScores;
 pub use self::baselines::{Baseline, Baselines};
+pub use self::profit::{Campaign, Profit};
 use self::quality::Judged;
 pub use self::quality::Quality;
+use self::reading::{Remark, remarks};
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::metrics::Interval;
@@ -39,6 +43,8 @@ pub struct Evaluation {
     pub recent: Option<Quality>,
     /// The same fit at earlier cutoffs; empty until [`with_backtest`](Self::with_backtest).
     pub backtest: Vec<BacktestRow>,
+    /// What a campaign would bring under stated terms; `None` until [`with_profit`](Self::with_profit).
+    pub profit: Option<Profit>,
     /// Whether the model is worth using; `None` without a backtest.
     pub verdict: Option<Verdict>,
 }
@@ -49,6 +55,13 @@ impl Evaluation {
     pub fn with_backtest(mut self, backtest: Backtest) -> Self {
         self.verdict = Some(Verdict::new(&self.all, &backtest));
         self.backtest = backtest.rows;
+        self
+    }
+
+    /// Adds what a campaign would bring under stated terms.
+    #[must_use]
+    pub fn with_profit(mut self, profit: Option<Profit>) -> Self {
+        self.profit = profit;
         self
     }
 }
@@ -84,6 +97,7 @@ impl ChurnModel {
             all: judged.quality(&all),
             recent: (!recent.is_empty()).then(|| judged.quality(&recent)),
             backtest: Vec::new(),
+            profit: None,
             verdict: None,
         })
     }
@@ -139,10 +153,16 @@ impl fmt::Display for Evaluation {
             writeln!(f, "  the same fit at several cutoffs:")?;
             write!(f, "{}", BacktestTable(&self.backtest))?;
         }
-        match self.verdict {
-            Some(verdict) => writeln!(f, "  verdict: {verdict}"),
-            None => Ok(()),
+        if let Some(profit) = &self.profit {
+            write!(f, "{profit}")?;
         }
+        if let Some(verdict) = self.verdict {
+            writeln!(f, "  verdict: {verdict}")?;
+        }
+        for Remark { kind, text } in remarks(self) {
+            writeln!(f, "    {:<10}{text}", format!("{kind}:"))?;
+        }
+        Ok(())
     }
 }
 

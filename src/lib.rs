@@ -13,6 +13,7 @@ pub mod features;
 pub mod snapshot;
 pub mod model;
 pub mod score;
+pub mod value;
 pub mod evaluate;
 
 pub use day::Day;
@@ -23,3 +24,4 @@ pub use history::{Columns, History};
 pub use model::ChurnModel;
 pub use score::Scores;
 pub use snapshot::{Cutoffs, Snapshots};
+pub use value::Values;

@@ -16,7 +16,7 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, IdeaWeights, Term, sigmoid};
+use crate::model::{ChurnModel, IdeaWeights, Rhythm, Term, sigmoid};
 use crate::snapshot::{days_column, feature_column};
 use crate::table;
 
@@ -215,6 +215,8 @@ struct Scorer<'a> {
     transforms: Vec<Transform>,
     ideas: &'a IdeaWeights,
     words: Words<'a>,
+    /// A model of the rhythm, which has no terms.
+    rhythm: Option<(&'a Rhythm, &'a ChurnModel)>,
 }
 
 impl<'a> Scorer<'a> {
@@ -226,10 +228,17 @@ impl<'a> Scorer<'a> {
             transforms: model.features.iter().map(Feature::transform).collect(),
             ideas: &model.idea_weights,
             words: Words::new(&model.features),
+            rhythm: model.rhythm.as_ref().map(|rhythm| (rhythm, model)),
         }
     }
 
     fn score(&self, value: &dyn Fn(usize) -> f64) -> (f64, [Option<Driver>; DRIVERS]) {
+        if let Some((rhythm, model)) = self.rhythm {
+            let log_odds = rhythm.share(&model.features, model.label, value);
+            let driver = Driver { idea: Idea::Rhythm, words: self.words.rhythm(log_odds, value), log_odds };
+            let only = (log_odds != 0.0).then_some(driver);
+            return (sigmoid(self.beta[0] + log_odds), [only, None, None]);
+        }
         let transformed: Vec<f64> = self
             .transforms
             .iter()

@@ -32,6 +32,12 @@ impl Curve {
         let transformed = [values.iter().map(|value| value.ln_1p()).collect::<Vec<f64>>()];
         let (terms, _) = standardise(&[TermKind::Value(0)], &[Feature::DaysSinceLast], &transformed, rows);
         let labels: Vec<bool> = rows.iter().map(|&row| snapshots.labels()[row as usize]).collect();
+        let churned = labels.iter().filter(|&&label| label).count();
+        if churned == 0 || churned == labels.len() {
+            // With one class there is a base rate and nothing else to learn: half a row is added to either.
+            let intercept = ((churned as f64 + 0.5) / ((labels.len() - churned) as f64 + 0.5)).ln();
+            return Ok(Curve { mean: 0.0, sd: 1.0, intercept, slope: 0.0 });
+        }
         let design = TermRows { terms: &terms, transformed: &transformed, rows };
         let fit = logistic::fit(&design, &labels, L2, None)?;
         Ok(match (terms.first(), fit.beta.as_slice()) {
