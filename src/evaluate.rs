@@ -24,7 +24,7 @@ use self::reading::{Remark, remarks};
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::metrics::Interval;
-use crate::model::{ChurnModel, POSITIVE_CLASS};
+use crate::model::{ChurnModel, ModelKind, POSITIVE_CLASS};
 use crate::snapshot::Snapshots;
 
 /// What the bootstrap of an evaluation begins with, unless another is given.
@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub test_cutoffs: Vec<crate::day::Day>,
     /// Length of the label window, days.
     pub horizon_days: i32,
+    /// What the model answers from.
+    pub model: ModelKind,
     /// Everyone who had bought.
     pub all: Quality,
     /// Those who had bought in the last H days; `None` where nobody had.
@@ -94,6 +96,7 @@ impl ChurnModel {
         Ok(Evaluation {
             test_cutoffs: test.cutoffs().to_vec(),
             horizon_days: self.label().horizon_days,
+            model: self.kind(),
             all: judged.quality(&all),
             recent: (!recent.is_empty()).then(|| judged.quality(&recent)),
             backtest: Vec::new(),
@@ -160,7 +163,7 @@ impl fmt::Display for Evaluation {
             writeln!(f, "  verdict: {verdict}")?;
         }
         for Remark { kind, text } in remarks(self) {
-            writeln!(f, "    {:<10}{text}", format!("{kind}:"))?;
+            write_remark(f, kind, &text)?;
         }
         Ok(())
     }
@@ -218,6 +221,24 @@ impl Evaluation {
         }
         Ok(())
     }
+}
+
+/// A remark in lines of bearable length.
+fn write_remark(f: &mut fmt::Formatter<'_>, kind: &str, text: &str) -> fmt::Result {
+    const WIDTH: usize = 88;
+    write!(f, "    {:<10}", format!("{kind}:"))?;
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > WIDTH {
+            write!(f, "\n{:14}", "")?;
+            used = 0;
+        }
+        let space = if used > 0 { " " } else { "" };
+        write!(f, "{space}{word}")?;
+        used += space.len() + length;
+    }
+    writeln!(f)
 }
 
 fn number(value: Option<f64>) -> String {

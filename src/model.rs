@@ -54,7 +54,7 @@ const MOST_SEASON_CUTOFFS: i32 = 120;
 ///
 /// | setting | default |
 /// |---|---|
-/// | columns | all, or a few core ones below 100 rows of the rarer class |
+/// | columns | all, a few core ones below 100 rows of the rarer class, or none but the rhythm below 40 ([`ModelKind`]) |
 /// | L2 strength λ | 30, falling to 3 as data grow, or one of 1 … 300 that does surely better forward in time |
 /// | most rows fitted on | 1,000,000, whole customers by a hash of their id |
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ pub enum ModelKind {
     /// A logistic regression on many columns, or few.
     Logistic,
     /// The chance of no purchase by MBG/NBD under a stated prior ([`btyd::MbgNbdPosterior`](crate::btyd::MbgNbdPosterior)),
-    /// where fewer than 10 rows churned or fewer than 10 did not: too little to learn columns from.
+    /// where fewer than 40 rows churned or fewer than 40 did not: too little to learn columns from.
     Rhythm {
         /// Whether even the rhythm had next to nothing to learn from (fewer than 10 customers, or fewer than 10
         /// repeat purchases among them), so that what is said is mostly the prior's.

@@ -52,19 +52,20 @@ impl Notes {
                 .push(format!("among {of}, nothing can be said of the order: only one outcome was seen"));
             return;
         };
-        let text =
-            format!("among {of}, AUC {estimate:+.3} against days since last ({low:+.3} to {high:+.3})");
+        let text = format!("AUC {estimate:+.3} ({low:+.3} to {high:+.3})");
         if low > 0.0 {
             let top = quality.gains.first().map(|row| row.lift * quality.churned_fraction);
             let top = top.map_or_else(String::new, |top| {
                 let everyone = quality.churned_fraction * 100.0;
                 format!("; of its top tenth {:.0} % left, of all {everyone:.0} %", top * 100.0)
             });
-            self.good.push(format!("the order: {text}{top}"));
+            self.good.push(format!("among {of}, its order beats that of days since last: {text}{top}"));
         } else if high < 0.0 {
-            self.doubtful.push(format!("the order is worse than that of days since last: {text}"));
+            self.doubtful
+                .push(format!("among {of}, its order is worse than that of days since last: {text}"));
         } else {
-            self.doubtful.push(format!("the order may be no better than that of days since last: {text}"));
+            self.doubtful
+                .push(format!("among {of}, its order may be no better than that of days since last: {text}"));
         }
     }
 
@@ -89,12 +90,11 @@ impl Notes {
         let Interval { estimate, low, high, .. } = *slope;
         let text = format!("slope {estimate:.2}, {low:.2} to {high:.2}");
         if high < 1.0 && estimate < 1.0 - HARMLESS_SLOPE {
-            self.doubtful
-                .push(format!("the extremes: high probabilities were too high or low ones too low ({text})"));
+            self.doubtful.push(format!("the extremes: its probabilities lie too far apart ({text})"));
             return false;
         }
         if low > 1.0 && estimate > 1.0 + HARMLESS_SLOPE {
-            self.doubtful.push(format!("the extremes: probabilities were too timid ({text})"));
+            self.doubtful.push(format!("the extremes: its probabilities lie too close together ({text})"));
             return false;
         }
         true
@@ -118,7 +118,7 @@ impl Notes {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), off| (low.min(off), high.max(off)));
         if high - low > FAR_OFF {
             self.doubtful.push(format!(
-                "the level moves with the time of year: over the cutoffs it was off by {:+.0} to {:+.0} points",
+                "the level drifts, by season or trend: at the cutoffs above it was off by {:+.0} to {:+.0} points",
                 low * 100.0,
                 high * 100.0
             ));
@@ -127,7 +127,7 @@ impl Notes {
 
     fn advise(&mut self, evaluation: &Evaluation, level_is_right: bool, spread_is_right: bool) {
         match evaluation.verdict {
-            Some(Verdict::Better) => self.to_do.push("use its order to choose whom to look after".to_owned()),
+            Some(Verdict::Better) => self.to_do.push("choose whom to look after by its order".to_owned()),
             Some(Verdict::NoBetterThanRecency) => {
                 self.to_do
                     .push("sort customers by days since last; this model adds nothing to that".to_owned());
@@ -146,8 +146,8 @@ impl Notes {
         match level_is_right && spread_is_right {
             true => self.to_do.push("read its probabilities as they are".to_owned()),
             false => self.to_do.push(
-                "do not take its probabilities at their word (their order holds): for budgets, use the shares of the \
-                 calibration table, or recalibrate on newer labels of the same time of year"
+                "trust the order, not the numbers: for a budget take the observed shares of the calibration table, or \
+                 recalibrate on newer labels of the same time of year"
                     .to_owned(),
             ),
         }
@@ -155,8 +155,8 @@ impl Notes {
             self.to_do.push(match (profit.fraction > 0.0, profit.chosen.realised_amount > 0.0) {
                 (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
                 (true, true) => format!(
-                    "if the terms assumed are yours, contact the {:.0} % with the highest probability × value, and hold \
-                     out a random part of them to see what it really brings",
+                    "if the campaign's terms are yours, contact the {:.0} % with the highest probability × value, and \
+                     hold out a random part of them to see what it really brings",
                     profit.fraction * 100.0
                 ),
                 (true, false) => format!(
