@@ -18,13 +18,11 @@ use winback::evaluate::Backtest;
 use winback::model::TermChoice;
 use winback::{ChurnModel, Cutoffs, FeatureSet, History, Snapshots};
 
-use cli::{Progress, ReadingOptions, TrainingOptions};
+use cli::{Progress, TrainingOptions};
 
 /// Leave each feature out in turn, and show what that costs at earlier cutoffs
 #[derive(Parser)]
 struct Options {
-    #[command(flatten)]
-    reading: ReadingOptions,
     #[command(flatten)]
     training: TrainingOptions,
     /// How many cutoffs to test at
@@ -69,7 +67,7 @@ fn main() -> ExitCode {
     cli::run(|| {
         let progress = Progress::start();
         progress.step("reading orders");
-        let history = options.training.read(&options.reading)?;
+        let history = options.training.read()?;
         let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
         let all = FeatureSet::standard(options.training.horizon_days, &segments);
         progress.step("fitting with everything");

@@ -12,20 +12,38 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use winback::evaluate::Campaign;
 use winback::table;
 
-use cli::{Progress, ReadingOptions, TrainingOptions};
+use cli::{Progress, TrainingOptions};
 
 /// Train before, and test at, the last cutoff whose outcome the orders show
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
-    reading: ReadingOptions,
-    #[command(flatten)]
     training: TrainingOptions,
+    /// What contacting one customer costs, an amount
+    #[arg(long, default_value_t = 1.0, value_name = "AMOUNT")]
+    contact_cost: f64,
+    /// Share of those who would churn that a contact keeps, 0 to 1; an assumption
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    save_fraction: f64,
+    /// Margin on what a kept customer spends, 0 to 1
+    #[arg(long, default_value_t = 0.3, value_name = "SHARE")]
+    margin_fraction: f64,
     /// Also write the evaluation as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+impl Options {
+    fn campaign(&self) -> Campaign {
+        Campaign {
+            contact_cost_amount: self.contact_cost,
+            save_fraction: self.save_fraction,
+            margin_fraction: self.margin_fraction,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -34,10 +52,10 @@ fn main() -> ExitCode {
         options.json.iter().try_for_each(table::check_place)?;
         let progress = Progress::start();
         progress.step("reading orders");
-        let history = options.training.read(&options.reading)?;
+        let history = options.training.read()?;
         progress.say_report(&history);
         progress.step("training and testing");
-        let (model, evaluation) = options.training.evaluate(&history)?;
+        let (model, evaluation) = options.training.evaluate(&history, options.campaign())?;
         drop(progress);
         eprintln!("{model}");
         writeln!(std::io::stdout(), "{evaluation}")?;

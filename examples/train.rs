@@ -12,16 +12,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use winback::evaluate::Campaign;
 use winback::snapshot::HorizonAdvice;
 use winback::{ChurnModel, table};
 
-use cli::{Progress, ReadingOptions, TRAINING_CUTOFFS, TrainingOptions};
+use cli::{Progress, TRAINING_CUTOFFS, TrainingOptions};
 
 /// Train a churn model on an orders file and save it
 #[derive(Parser)]
 struct Options {
-    #[command(flatten)]
-    reading: ReadingOptions,
     #[command(flatten)]
     training: TrainingOptions,
     /// Where to save the model
@@ -33,10 +32,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
         table::check_place(&options.model_out)?;
-        table::check_apart(&options.model_out, &options.reading.orders)?;
+        table::check_apart(&options.model_out, &options.training.reading.orders)?;
         let progress = Progress::start();
         progress.step("reading orders");
-        let history = options.training.read(&options.reading)?;
+        let history = options.training.read()?;
         progress.say_report(&history);
         progress.step("computing features");
         let snapshots = options.training.snapshots(&history, TRAINING_CUTOFFS)?;
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
         model.save(&options.model_out)?;
         progress.step("testing the same fit on the log's last cutoff");
-        let tested = options.training.evaluate(&history);
+        let tested = options.training.evaluate(&history, Campaign::default());
         drop(progress);
         eprintln!("{model}");
         say_effects(&model)?;

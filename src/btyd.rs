@@ -4,7 +4,7 @@
 //! business. Rhythm: [`MbgNbd`], where customers can leave after any purchase; [`BgNbd`], where not after
 //! the first; [`Nbd`], where never. Spend per purchase: [`GammaGamma`].
 //!
-//! All are fitted by maximum likelihood, and say how sure they are of their parameters and whether the
+//! All are fitted by maximum likelihood (MBG/NBD also under a stated prior, [`MbgNbdPosterior`]), and say how sure they are of their parameters and whether the
 //! search came to rest ([`FitReport`]). Fitted or given, a model is a plain value that serialises.
 //!
 //! Here, and only here, the names are those of the literature: `frequency`, `recency` and `age` for x,
@@ -17,13 +17,13 @@ mod fit;
 mod expectation;
 mod dropout;
 mod nbd;
-mod mbg_nbd;
-mod bg_nbd;
+mod beta_geometric;
+mod posterior;
 mod gamma_gamma;
 
-pub use bg_nbd::BgNbd;
+pub use beta_geometric::{AfterAnyPurchase, AfterRepeatPurchases, BetaGeometric, BgNbd, Leaves, MbgNbd};
 pub use fit::{FitParams, FitReport};
 pub use gamma_gamma::{GammaGamma, RepeatSpend};
-pub use mbg_nbd::MbgNbd;
 pub use nbd::Nbd;
+pub use posterior::MbgNbdPosterior;
 pub use summary::Summary;

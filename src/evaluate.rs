@@ -4,7 +4,9 @@ mod baselines;
 mod quality;
 mod backtest;
 mod verdict;
+mod profit;
 mod ageing;
+mod reading;
 
 use std::fmt;
 
@@ -15,12 +17,14 @@ use self::backtest::BacktestTable;
 pub use self::backtest::{Backtest, BacktestRow};
 use self::baselines::SimpleScores;
 pub use self::baselines::{Baseline, Baselines};
+pub use self::profit::{Campaign, Profit};
 use self::quality::Judged;
 pub use self::quality::Quality;
+use self::reading::{Remark, remarks};
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::metrics::Interval;
-use crate::model::{ChurnModel, POSITIVE_CLASS};
+use crate::model::{ChurnModel, ModelKind, POSITIVE_CLASS};
 use crate::snapshot::Snapshots;
 
 /// What the bootstrap of an evaluation begins with, unless another is given.
@@ -33,12 +37,16 @@ pub struct Evaluation {
     pub test_cutoffs: Vec<crate::day::Day>,
     /// Length of the label window, days.
     pub horizon_days: i32,
+    /// What the model answers from.
+    pub model: ModelKind,
     /// Everyone who had bought.
     pub all: Quality,
     /// Those who had bought in the last H days; `None` where nobody had.
     pub recent: Option<Quality>,
     /// The same fit at earlier cutoffs; empty until [`with_backtest`](Self::with_backtest).
     pub backtest: Vec<BacktestRow>,
+    /// What a campaign would bring under stated terms; `None` until [`with_profit`](Self::with_profit).
+    pub profit: Option<Profit>,
     /// Whether the model is worth using; `None` without a backtest.
     pub verdict: Option<Verdict>,
 }
@@ -49,6 +57,13 @@ impl Evaluation {
     pub fn with_backtest(mut self, backtest: Backtest) -> Self {
         self.verdict = Some(Verdict::new(&self.all, &backtest));
         self.backtest = backtest.rows;
+        self
+    }
+
+    /// Adds what a campaign would bring under stated terms.
+    #[must_use]
+    pub fn with_profit(mut self, profit: Option<Profit>) -> Self {
+        self.profit = profit;
         self
     }
 }
@@ -81,9 +96,11 @@ impl ChurnModel {
         Ok(Evaluation {
             test_cutoffs: test.cutoffs().to_vec(),
             horizon_days: self.label().horizon_days,
+            model: self.kind(),
             all: judged.quality(&all),
             recent: (!recent.is_empty()).then(|| judged.quality(&recent)),
             backtest: Vec::new(),
+            profit: None,
             verdict: None,
         })
     }
@@ -139,10 +156,16 @@ impl fmt::Display for Evaluation {
             writeln!(f, "  the same fit at several cutoffs:")?;
             write!(f, "{}", BacktestTable(&self.backtest))?;
         }
-        match self.verdict {
-            Some(verdict) => writeln!(f, "  verdict: {verdict}"),
-            None => Ok(()),
+        if let Some(profit) = &self.profit {
+            write!(f, "{profit}")?;
         }
+        if let Some(verdict) = self.verdict {
+            writeln!(f, "  verdict: {verdict}")?;
+        }
+        for Remark { kind, text } in remarks(self) {
+            write_remark(f, kind, &text)?;
+        }
+        Ok(())
     }
 }
 
@@ -198,6 +221,24 @@ impl Evaluation {
         }
         Ok(())
     }
+}
+
+/// A remark in lines of bearable length.
+fn write_remark(f: &mut fmt::Formatter<'_>, kind: &str, text: &str) -> fmt::Result {
+    const WIDTH: usize = 88;
+    write!(f, "    {:<10}", format!("{kind}:"))?;
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > WIDTH {
+            write!(f, "\n{:14}", "")?;
+            used = 0;
+        }
+        let space = if used > 0 { " " } else { "" };
+        write!(f, "{space}{word}")?;
+        used += space.len() + length;
+    }
+    writeln!(f)
 }
 
 fn number(value: Option<f64>) -> String {

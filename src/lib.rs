@@ -14,6 +14,7 @@ pub mod features;
 pub mod snapshot;
 pub mod model;
 pub mod score;
+pub mod value;
 pub mod evaluate;
 #[doc(hidden)]
 pub mod kernels;
@@ -26,3 +27,4 @@ pub use history::{Columns, History};
 pub use model::ChurnModel;
 pub use score::Scores;
 pub use snapshot::{Cutoffs, Snapshots};
+pub use value::Values;

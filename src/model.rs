@@ -13,6 +13,7 @@ mod scorer;
 mod curves;
 mod drivers;
 mod fit;
+mod rhythm;
 mod season;
 mod portrait;
 mod doubt;
@@ -20,9 +21,8 @@ mod coefficients;
 mod reference;
 mod effects;
 mod recalibrate;
+mod words;
 mod saved;
-
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,7 @@ pub(crate) use self::logistic::fit as fit_logistic;
 use self::portrait::Portrait;
 pub use self::recalibrate::Recalibration;
 pub use self::reference::ReferenceCustomer;
+pub(crate) use self::rhythm::Rhythm;
 pub(crate) use self::scorer::{Scorer, linear};
 use self::season::Residual;
 pub use self::season::Season;
@@ -58,7 +59,7 @@ const MOST_SEASON_CUTOFFS: i32 = 120;
 ///
 /// | setting | default |
 /// |---|---|
-/// | columns | all, or a few core ones below 100 rows of the rarer class |
+/// | columns | all, a few core ones below 100 rows of the rarer class, or none but the rhythm below 40 ([`ModelKind`]) |
 /// | L2 strength λ | 30, falling to 3 as data grow, or one of 1 … 300 that does surely better forward in time |
 /// | most rows fitted on | 1,000,000, whole customers by a hash of their id |
 #[derive(Clone, Debug)]
@@ -94,8 +95,9 @@ impl ChurnModelParams {
     /// Fits a model to labelled snapshots.
     ///
     /// # Errors
-    /// [`Error::SingleClass`] where everybody churned or nobody did; [`Error::NotFitted`] where
-    /// columns repeat each other and the strength is 0; [`Error::Parameter`].
+    /// [`Error::SingleClass`] where everybody churned or nobody did and the rhythm cannot be told either (features
+    /// left out, customers chosen) or columns were asked for; [`Error::NotFitted`] where columns
+    /// repeat each other and the strength is 0; [`Error::Parameter`].
     pub fn fit(&self, snapshots: &Snapshots) -> Result<ChurnModel> {
         if let Some(l2) = self.l2.filter(|l2| !(l2.is_finite() && *l2 >= 0.0)) {
             return Err(Error::parameter("L2 strength", l2, "a finite number, at least 0"));
@@ -103,7 +105,10 @@ impl ChurnModelParams {
         if self.max_rows == 0 {
             return Err(Error::parameter("most rows", 0, "at least 1"));
         }
-        let fitted = fit::fit(snapshots, self.terms, self.l2, self.max_rows)?;
+        let (rhythm, fitted) = match rhythm::fit(snapshots, self.terms)? {
+            Some((rhythm, fitted)) => (Some(rhythm), fitted),
+            None => (None, fit::fit(snapshots, self.terms, self.l2, self.max_rows)?),
+        };
         let probabilities = fitted.probabilities;
         let recent: Vec<f64> = (0..snapshots.rows())
             .filter(|&row| snapshots.is_recent(row))
@@ -121,6 +126,7 @@ impl ChurnModelParams {
             idea_weights: fitted.idea_weights,
             beta: fitted.fit.beta,
             covariance: fitted.covariance,
+            rhythm,
             curves: fitted.curves,
             season: None,
             portrait: Portrait::new(snapshots.columns(), &probabilities),
@@ -170,6 +176,22 @@ pub struct Provenance {
     pub history_fingerprint: String,
 }
 
+/// What a model answers from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelKind {
+    /// A logistic regression on many columns, or few.
+    Logistic,
+    /// The chance of no purchase by MBG/NBD under a stated prior ([`btyd::MbgNbdPosterior`](crate::btyd::MbgNbdPosterior)),
+    /// where fewer than 40 rows churned or fewer than 40 did not: too little to learn columns from.
+    Rhythm {
+        /// Whether even the rhythm had next to nothing to learn from (fewer than 10 customers, or fewer than 10
+        /// repeat purchases among them), so that what is said is mostly the prior's.
+        is_mostly_prior: bool,
+    },
+}
+
 /// A fitted model: the probability that a customer buys nothing in the label window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,6 +205,9 @@ pub struct ChurnModel {
     /// Intercept, then one coefficient per term.
     pub(crate) beta: Vec<f64>,
     covariance: Vec<f64>,
+    /// What a model answers from that has no terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rhythm: Option<Rhythm>,
     pub(crate) at_risk_threshold: f64,
     pub(crate) curves: Curves,
     season: Option<Season>,
@@ -196,6 +221,15 @@ impl ChurnModel {
     #[must_use]
     pub fn params() -> ChurnModelParams {
         ChurnModelParams { terms: TermChoice::Automatic, l2: None, max_rows: DEFAULT_MAX_ROWS }
+    }
+
+    /// What the model answers from.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match &self.rhythm {
+            None => ModelKind::Logistic,
+            Some(rhythm) => ModelKind::Rhythm { is_mostly_prior: rhythm.posterior.is_mostly_prior() },
+        }
     }
 
     /// How the fit went.
@@ -254,7 +288,19 @@ impl ChurnModel {
 
     /// The log-odds of every row of features, given column by column, before the season.
     pub(crate) fn log_odds(&self, columns: &[Vec<f64>]) -> Vec<f64> {
+        if let Some(rhythm) = &self.rhythm {
+            let shares = rhythm.shares(&self.features, self.label, columns);
+            return shares.map(|share| self.beta[0] + share).collect();
+        }
         self.scorer().log_odds(columns)
+    }
+
+    /// The probability of every row of features, everybody's log-odds shifted by as much.
+    pub(crate) fn shifted_probabilities(&self, columns: &[Vec<f64>], shift: f64) -> Vec<f64> {
+        match self.rhythm {
+            Some(_) => self.log_odds(columns).into_iter().map(|log_odds| sigmoid(log_odds + shift)).collect(),
+            None => self.scorer().probabilities(columns, shift),
+        }
     }
 
     /// The model, ready to score rows.
@@ -308,12 +354,16 @@ impl ChurnModel {
     ///
     /// Only labels that ended by the model's own last one are looked at. Where the log is shorter than 13
     /// months plus a horizon the season stays unknown, and [`Season::spread`] says how much that may
-    /// matter.
+    /// matter. A model of the rhythm alone ([`ModelKind::Rhythm`]) stays without a season: so few rows show
+    /// none.
     ///
     /// # Errors
     /// [`Error::PolicyMismatch`] for a log read another way, and what [`Snapshots`] refuses.
     pub fn with_season(mut self, history: &History) -> Result<ChurnModel> {
         self.check_policy(history)?;
+        if self.rhythm.is_some() {
+            return Ok(self);
+        }
         let features = self.features_in(history)?;
         let horizon_days = self.label.horizon_days;
         let step = (horizon_days / 2).max(1);
@@ -346,49 +396,5 @@ impl ChurnModel {
         let season = Season::learn(residuals, &self.provenance.cutoffs);
         self.season = Some(season);
         Ok(self)
-    }
-}
-
-impl fmt::Display for ChurnModel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Provenance { rows, customers, first_cutoff, last_cutoff, churned_fraction, .. } =
-            &self.provenance;
-        let cutoffs = match self.provenance.cutoffs.len() {
-            1 => format!("one cutoff, {last_cutoff}"),
-            several => format!("{several} cutoffs from {first_cutoff} to {last_cutoff}"),
-        };
-        write!(f, "logistic model of {POSITIVE_CLASS}: no purchase in {} days", self.label.horizon_days)?;
-        if self.label.lead_days > 0 {
-            write!(f, " that begin {} days after the cutoff", self.label.lead_days)?;
-        }
-        write!(
-            f,
-            "\n  trained on {rows} rows of {customers} customers at {cutoffs}, {:.1} % churned\n  {} columns from {} features, L2 strength {}, {} in {}",
-            churned_fraction * 100.0,
-            self.terms.len(),
-            self.features.len(),
-            self.fit.l2,
-            if self.fit.converged { "converged" } else { "NOT converged" },
-            match self.fit.iterations {
-                1 => "1 Newton step".to_owned(),
-                steps => format!("{steps} Newton steps"),
-            }
-        )?;
-        if self.fit.rows < *rows {
-            write!(f, "\n  fitted on {} of these rows, chosen by customer", self.fit.rows)?;
-        }
-        if self.fit.terms == TermChoice::Core {
-            write!(f, "\n  too little to learn many columns from: only the core ones, strongly shrunk")?;
-        }
-        if self.fit.separated {
-            write!(
-                f,
-                "\n  the classes are perfectly separated in training: probabilities are held by the shrinkage alone"
-            )?;
-        }
-        if let Some(season) = &self.season {
-            write!(f, "\n  {season}")?;
-        }
-        write!(f, "\n  at risk: recent customers from {:.1} % on", self.at_risk_threshold * 100.0)
     }
 }

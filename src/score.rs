@@ -16,8 +16,8 @@ use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, Panel, Transform, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, IdeaWeights, Term};
-use crate::snapshot::{days_column, feature_column};
+use crate::model::{ChurnModel, IdeaWeights, Rhythm, Term};
+use crate::snapshot::{LabelWindow, days_column, feature_column};
 use crate::table;
 
 /// How many customers' drivers are computed at a time.
@@ -156,7 +156,7 @@ impl ChurnModel {
         recent_spend: Option<usize>,
     ) -> Scores {
         let season = as_of.map_or(0.0, |day| self.season_offset(day));
-        let probabilities = self.scorer().probabilities(&columns, season);
+        let probabilities = self.shifted_probabilities(&columns, season);
         let horizon_days = self.label.horizon_days;
         let at_risk = probabilities
             .iter()
@@ -195,6 +195,8 @@ struct Facts {
     columns: Vec<Vec<f64>>,
     /// Which column is what a customer brought in the last two horizons; `None` where amounts are unknown.
     recent_spend: Option<usize>,
+    /// A model of the rhythm, which has no terms, and its label.
+    rhythm: Option<(Rhythm, LabelWindow)>,
 }
 
 impl Facts {
@@ -206,6 +208,7 @@ impl Facts {
             ideas: model.idea_weights.clone(),
             columns,
             recent_spend,
+            rhythm: model.rhythm.clone().map(|rhythm| (rhythm, model.label)),
         }
     }
 
@@ -226,6 +229,11 @@ impl Facts {
 
     fn drivers_of(&self, row: usize, words: &Words) -> [Option<Driver>; DRIVERS] {
         let value = |feature: usize| self.columns[feature][row];
+        if let Some((rhythm, label)) = &self.rhythm {
+            let log_odds = rhythm.share(&self.features, *label, &value);
+            let driver = Driver { idea: Idea::Rhythm, words: words.rhythm(log_odds, &value), log_odds };
+            return [(log_odds != 0.0).then_some(driver), None, None];
+        }
         let transforms = self.transforms.iter().enumerate();
         let transformed: Vec<f64> =
             transforms.map(|(feature, transform)| transform.apply(value(feature))).collect();

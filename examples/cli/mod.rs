@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
-use winback::evaluate::Backtest;
+use winback::evaluate::{Backtest, Campaign, Profit};
 use winback::history::{HistoryParams, InvalidRows, Refunds};
 use winback::{ChurnModel, Columns, Cutoffs, Day, Evaluation, FeatureSet, History, Snapshots};
 
@@ -199,9 +199,11 @@ impl ReadingOptions {
     }
 }
 
-/// What is learned, over which days.
+/// What is learned, from which orders, over which days.
 #[derive(Args, Clone, Debug)]
 pub struct TrainingOptions {
+    #[command(flatten)]
+    pub reading: ReadingOptions,
     /// Churned is who buys nothing for so many days
     #[arg(long, default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=9_125))]
     pub horizon_days: i32,
@@ -217,8 +219,8 @@ pub struct TrainingOptions {
 }
 
 impl TrainingOptions {
-    pub fn read(&self, reading: &ReadingOptions) -> winback::Result<History> {
-        reading.read(None, |params| match self.until {
+    pub fn read(&self) -> winback::Result<History> {
+        self.reading.read(None, |params| match self.until {
             Some(day) => params.with_observed_until(day),
             None => params,
         })
@@ -251,12 +253,18 @@ impl TrainingOptions {
 
 impl TrainingOptions {
     /// Trains on the past of the last observable cutoff, tests there, and looks at earlier cutoffs too.
-    pub fn evaluate(&self, history: &History) -> winback::Result<(ChurnModel, Evaluation)> {
+    pub fn evaluate(
+        &self,
+        history: &History,
+        campaign: Campaign,
+    ) -> winback::Result<(ChurnModel, Evaluation)> {
         let (train, test) = self.split(history)?;
-        let model = ChurnModel::params().fit(&train)?.with_season(history)?;
+        let params = ChurnModel::params();
+        let model = params.fit(&train)?.with_season(history)?;
         let all = self.snapshots(history, BACKTEST_CUTOFFS)?;
-        let backtest = Backtest::run(&ChurnModel::params(), &all, BACKTESTS)?;
-        let evaluation = model.evaluate(&test)?.with_backtest(backtest);
+        let backtest = Backtest::run(&params, &all, BACKTESTS)?;
+        let profit = Profit::run(campaign, &model, &params, &train, &test)?;
+        let evaluation = model.evaluate(&test)?.with_backtest(backtest).with_profit(profit);
         Ok((model, evaluation))
     }
 }

@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use statrs::function::beta::checked_beta_reg;
 
-use super::expectation::purchases_while_alive;
+use super::expectation::{purchase_after, purchases_while_alive};
 use super::fit::{check_parameters, parameter};
 use super::optimise::{Likelihood, Peak, Sums, maximise};
 use super::special::{Jet, ln_rising};
@@ -22,7 +23,7 @@ const STARTS: [[f64; 3]; 4] = [[0.5, 1.0, 2.5], [0.3, 0.3, 3.0], [2.0, 0.5, 1.0]
 
 /// Whether a customer can leave right after the first purchase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Leaving {
+pub enum Leaving {
     AfterAnyPurchase,
     AfterRepeatPurchases,
 }
@@ -58,11 +59,8 @@ impl DropOut {
 
     /// The peak of the likelihood, in units of the mean age.
     pub(super) fn fit(leaving: Leaving, checked: &Checked, most_iterations: usize) -> Peak<4> {
-        let mean_rate = checked.purchases / checked.customers() as f64;
-        let starts = STARTS.map(|[r, a, b]| [r, r / mean_rate, a, b]);
-        let sample = Customers::new(leaving, checked.sample(START_CUSTOMERS));
-        let all = Customers::new(leaving, checked.rows());
-        maximise(&sample, &all, &starts, most_iterations)
+        let [sample, all] = Customers::sample_and_all(leaving, checked);
+        maximise(&sample, &all, &starts(checked.purchases / checked.customers() as f64), most_iterations)
     }
 
     pub(super) fn log_likelihood(&self, leaving: Leaving, summary: Summary) -> f64 {
@@ -95,6 +93,33 @@ impl DropOut {
         1.0 - alive * bought
     }
 
+    /// The chance of a purchase in the `horizon` that begins after `lead`.
+    pub(super) fn p_purchase_after(
+        &self,
+        leaving: Leaving,
+        summary: Summary,
+        lead: f64,
+        horizon: f64,
+    ) -> f64 {
+        if lead == 0.0 {
+            return 1.0 - self.p_no_purchase(leaving, summary, horizon);
+        }
+        let Summary { frequency, age, .. } = summary;
+        let leaves = [self.a, self.b + leaving.chances(frequency)];
+        self.p_alive(leaving, summary)
+            * purchase_after(self.r + frequency, self.alpha + age, leaves, [lead, horizon])
+    }
+
+    /// The chances of more than 0, 1, 2 … purchases within `horizon` from now.
+    pub(super) fn counts(&self, leaving: Leaving, summary: Summary, horizon: f64) -> Counts {
+        let Summary { frequency, age, .. } = summary;
+        Counts::new(
+            self.p_alive(leaving, summary),
+            (self.r + frequency, horizon / (self.alpha + age)),
+            (self.a, self.b + leaving.chances(frequency)),
+        )
+    }
+
     pub(super) fn expected_purchases(&self, leaving: Leaving, summary: Summary, horizon: f64) -> f64 {
         let Summary { frequency, age, .. } = summary;
         let alive = self.p_alive(leaving, summary);
@@ -119,6 +144,65 @@ impl DropOut {
         }
         let leaves = stays(chances - 1.0) * self.a / (self.a + self.b + (chances - 1.0));
         stays(chances) * exactly + leaves * at_least(purchases, self.r, ratio)
+    }
+}
+
+/// The chances of more than 0, 1, 2 … purchases: alive × stayed through n of them × NB > n.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    alive: f64,
+    /// Of the purchases of someone who never leaves: shape, and t / (rate + t).
+    shape: f64,
+    share: f64,
+    /// Of the chance to leave at each.
+    a: f64,
+    b: f64,
+    n: f64,
+    /// Through n purchases.
+    stayed: f64,
+    /// NB = n and NB > n; the latter only where the former does not underflow.
+    exactly: f64,
+    more: f64,
+    is_long: bool,
+}
+
+impl Counts {
+    fn new(alive: f64, (shape, ratio): (f64, f64), (a, b): (f64, f64)) -> Self {
+        /// Beyond it the sum over purchases has lost its first terms, and the beta function is asked.
+        const LONGEST_SUM: f64 = 600.0;
+        let ratio = ratio.min(f64::MAX.sqrt());
+        let none = shape * ratio.ln_1p();
+        Self {
+            alive,
+            shape,
+            share: ratio / (1.0 + ratio),
+            a,
+            b,
+            n: 0.0,
+            stayed: 1.0,
+            exactly: (-none).exp(),
+            more: -(-none).exp_m1(),
+            is_long: none > LONGEST_SUM,
+        }
+    }
+}
+
+impl Iterator for Counts {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let n = self.n;
+        let more = match self.is_long {
+            // P(NB > n) = I_share(n + 1, shape): Johnson, Kemp and Kotz (2005), equation 5.31.
+            true => checked_beta_reg(n + 1.0, self.shape, self.share).unwrap_or(1.0),
+            false => self.more.max(0.0),
+        };
+        let chance = self.alive * self.stayed * more;
+        self.stayed *= (self.b + n) / (self.a + self.b + n);
+        self.exactly *= (self.shape + n) / (n + 1.0) * self.share;
+        self.more -= self.exactly;
+        self.n += 1.0;
+        Some(chance)
     }
 }
 
@@ -152,8 +236,13 @@ fn at_least(n: u32, r: f64, ratio: f64) -> f64 {
     sum
 }
 
+/// Where the search starts, given the mean number of repeat purchases.
+pub(super) fn starts(mean_rate: f64) -> [[f64; 4]; 4] {
+    STARTS.map(|[r, a, b]| [r, r / mean_rate, a, b])
+}
+
 /// The customers of a fit: distinct summaries, and how many made each number of purchases.
-struct Customers {
+pub(super) struct Customers {
     leaving: Leaving,
     rows: Vec<Row>,
     by_frequency: Vec<(f64, f64)>,
@@ -161,6 +250,10 @@ struct Customers {
 }
 
 impl Customers {
+    pub(super) fn sample_and_all(leaving: Leaving, checked: &Checked) -> [Self; 2] {
+        [checked.sample(START_CUSTOMERS), checked.rows()].map(|rows| Self::new(leaving, rows))
+    }
+
     fn new(leaving: Leaving, rows: Vec<Row>) -> Self {
         let count = |rows: &[Row]| rows.iter().map(|row| row.customers).sum::<f64>();
         let same = |one: &Row, other: &Row| one.summary.frequency == other.summary.frequency;

@@ -60,9 +60,31 @@ fn by_purchases(shape: f64, ratio: f64, a: f64, c: f64) -> f64 {
     }
 }
 
-/// The trapezoidal rule over the logit of p, which is exact to rounding for such smooth, falling
-/// integrands (Trefethen and Weideman 2014, SIAM Review 56:385–458). The Beta density's constant cancels.
 fn by_integral(shape: f64, ratio: f64, a: f64, c: f64) -> f64 {
+    average(a, c, ratio * (shape + 1.0), |p| -(-shape * (p * ratio).ln_1p()).exp_m1() / p)
+}
+
+/// The chance that someone who has not left buys in the `horizon` that begins after `lead`, averaged over
+/// their chance to leave, p ~ Beta(a, c): not left by the lead's end, and then not silent.
+///
+/// # Formula
+/// ```text
+/// E_p[(1 + pL/A)^(−s) − (1 + pL/A + H/A)^(−s)]    with s the shape and A the rate
+/// ```
+pub(super) fn purchase_after(shape: f64, rate: f64, [a, c]: [f64; 2], [lead, horizon]: [f64; 2]) -> f64 {
+    let [lead, horizon] = [lead, horizon].map(|time| (time / rate).min(LONGEST_HORIZON));
+    average(a, c, lead * (shape + 1.0), |p| {
+        let waited = p * lead;
+        (-shape * waited.ln_1p()).exp() * -(-shape * (horizon / (1.0 + waited)).ln_1p()).exp_m1()
+    })
+}
+
+/// The average of a function of p over Beta(a, c). It must be smooth, positive and falling, and as good as
+/// constant where p is far below 1 / `steepness`.
+///
+/// The trapezoidal rule over the logit of p, which is exact to rounding for such
+/// integrands (Trefethen and Weideman 2014, SIAM Review 56:385–458). The Beta density's constant cancels.
+fn average(a: f64, c: f64, steepness: f64, of: impl Fn(f64) -> f64) -> f64 {
     let (mode, rest) = (a / (a + c), c / (a + c));
     let mode_logit = (a / c).ln();
     let deviation = (1.0 / a + 1.0 / c).sqrt();
@@ -71,11 +93,11 @@ fn by_integral(shape: f64, ratio: f64, a: f64, c: f64) -> f64 {
         let weight =
             (-a * (rest * (-distance).exp_m1()).ln_1p() - c * (mode * distance.exp_m1()).ln_1p()).exp();
         let p = 1.0 / (1.0 + (-mode_logit - distance).exp());
-        (weight, weight * (-(-shape * (p * ratio).ln_1p()).exp_m1() / p))
+        (weight, weight * of(p))
     };
     let (mut weights, mut sum) = at(0.0);
     // To the left p, to the right 1 − p ends up so small that the rest is a geometric series.
-    let left = NEGLIGIBLE.ln() - f64::ln_1p(ratio * (shape + 1.0) + c);
+    let left = NEGLIGIBLE.ln() - f64::ln_1p(steepness + c);
     let right = f64::ln_1p(a) - NEGLIGIBLE.ln();
     for (sign, decay) in [(-1.0, a), (1.0, c)] {
         let (mut last, mut distance) = (sum, 0.0);

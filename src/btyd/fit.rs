@@ -133,7 +133,7 @@ pub(super) fn write(
 }
 
 /// A number with four digits that say something.
-struct Digits(f64);
+pub(super) struct Digits(pub(super) f64);
 
 impl fmt::Display for Digits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -62,6 +62,8 @@ pub(super) struct Peak<const N: usize> {
     pub(super) parameters: [f64; N],
     /// `None` for a parameter that came to rest at its bound, or where the peak is flat.
     pub(super) standard_errors: [Option<f64>; N],
+    /// Of the logarithms of the parameters; `None` where the peak is flat.
+    pub(super) log_covariance: Option<[[f64; N]; N]>,
     pub(super) log_likelihood: f64,
     pub(super) iterations: usize,
     pub(super) converged: bool,
@@ -184,9 +186,15 @@ fn newton<const N: usize>(
         (logs, here, converged) = (next_logs, next, last);
     }
     let parameters = logs.map(f64::exp);
-    let standard_errors = standard_errors(&here, free(&logs, &here));
+    let free = free(&logs, &here);
+    let log_covariance = covariance(&here, free);
+    let error = |i: usize| {
+        let variance = log_covariance?[i][i];
+        (free[i] && variance.is_finite()).then(|| variance.sqrt() * parameters[i])
+    };
     Peak {
-        standard_errors: std::array::from_fn(|i| standard_errors[i].map(|error| error * parameters[i])),
+        standard_errors: std::array::from_fn(error),
+        log_covariance,
         log_likelihood: here.value,
         parameters,
         iterations,
@@ -249,14 +257,10 @@ fn climb<const N: usize>(
     None
 }
 
-/// Standard errors of the logarithms from the observed information of the free parameters.
-fn standard_errors<const N: usize>(here: &Sums<N>, free: [bool; N]) -> [Option<f64>; N] {
-    let factor = cholesky(&curvature(here, free, 0.0));
-    std::array::from_fn(|i| {
-        let unit = std::array::from_fn(|j| f64::from(u8::from(i == j)));
-        let variance = solve(factor.as_ref()?, unit)[i];
-        (free[i] && variance.is_finite()).then(|| variance.sqrt())
-    })
+/// The covariance of the logarithms: the inverse of the observed information of the free parameters.
+fn covariance<const N: usize>(here: &Sums<N>, free: [bool; N]) -> Option<[[f64; N]; N]> {
+    let factor = cholesky(&curvature(here, free, 0.0))?;
+    Some(std::array::from_fn(|i| solve(&factor, std::array::from_fn(|j| f64::from(u8::from(i == j))))))
 }
 
 /// The negative Hessian of the free parameters, 1 on the diagonal of the others.
@@ -271,7 +275,7 @@ fn curvature<const N: usize>(here: &Sums<N>, free: [bool; N], damping: f64) -> [
 }
 
 /// The lower Cholesky factor; `None` where the matrix is not positive definite.
-fn cholesky<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
+pub(super) fn cholesky<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
     let mut factor = [[0.0; N]; N];
     for j in 0..N {
         for i in j..N {

@@ -30,6 +30,19 @@ impl Summary {
         Self { frequency, recency, age }
     }
 
+    /// The same in winback's own words, in days: `n_purchases`, `days_since_last` and `tenure_days`.
+    ///
+    /// ```
+    /// use winback::btyd::Summary;
+    ///
+    /// // Three purchases, the first 100 days ago, the last 20.
+    /// assert_eq!(Summary::of_days(3.0, 20.0, 100.0), Summary::new(2.0, 80.0, 100.0));
+    /// ```
+    #[must_use]
+    pub fn of_days(n_purchases: f64, days_since_last: f64, tenure_days: f64) -> Self {
+        Self::new(n_purchases - 1.0, tenure_days - days_since_last, tenure_days)
+    }
+
     /// Whether the three numbers are in range and fit each other.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -72,27 +85,35 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    /// Summaries that a rhythm can be read from.
     pub(super) fn new(summaries: &[Summary]) -> Result<Self> {
+        let checked = Self::of_any(summaries)?;
+        match checked.purchases > 0.0 {
+            true => Ok(checked),
+            false => Err(not_fitted("nobody bought twice; a rhythm can only be read from repeat purchases")),
+        }
+    }
+
+    /// Summaries of at least one customer, who need not have bought twice.
+    pub(super) fn of_any(summaries: &[Summary]) -> Result<Self> {
         let of = summaries.len();
         if let Some((at, (name, found, expected))) =
             summaries.iter().enumerate().find_map(|(at, summary)| Some((at, summary.fault()?)))
         {
             return Err(Error::InvalidSummary { row: at + 1, of, name, found, expected });
         }
-        let purchases: f64 = summaries.iter().map(|summary| summary.frequency).sum();
-        if purchases == 0.0 {
-            let reason = match of {
-                0 => "no customers were given",
-                _ => "nobody bought twice; a rhythm can only be read from repeat purchases",
-            };
-            return Err(Error::NotFitted { reason: reason.to_owned() });
+        if of == 0 {
+            return Err(not_fitted("no customers were given"));
         }
+        let purchases: f64 = summaries.iter().map(|summary| summary.frequency).sum();
         let mut sorted = summaries.to_vec();
         sorted.sort_unstable_by(|one, other| {
             let by_count = one.frequency.total_cmp(&other.frequency);
             by_count.then(one.recency.total_cmp(&other.recency)).then(one.age.total_cmp(&other.age))
         });
-        let unit = sorted.iter().map(|summary| summary.age).sum::<f64>() / of as f64;
+        let mean_age = sorted.iter().map(|summary| summary.age).sum::<f64>() / of as f64;
+        // Where everybody has only just come, any unit will do.
+        let unit = if mean_age > 0.0 { mean_age } else { 1.0 };
         for summary in &mut sorted {
             summary.recency /= unit;
             summary.age /= unit;
@@ -115,6 +136,10 @@ impl Checked {
         let picked: Vec<Summary> = self.summaries.iter().copied().skip(step / 2).step_by(step).collect();
         picked.chunk_by(PartialEq::eq).map(row).collect()
     }
+}
+
+fn not_fitted(reason: &str) -> Error {
+    Error::NotFitted { reason: reason.to_owned() }
 }
 
 fn row(equal: &[Summary]) -> Row {

@@ -18,9 +18,9 @@ pub struct Baselines {
     /// Days since last over the shrunk interval: the higher, the likelier; `None` where the features
     /// leave it out.
     pub overdue: Option<Baseline>,
-    /// P(no purchase in the horizon) of an MBG/NBD fitted to what was known at each cutoff; `None` where
-    /// the features leave out recency, tenure or the number of purchases, with a lead, or where the fit
-    /// fails.
+    /// P(no purchase in the label window) of an MBG/NBD fitted to what was known at each cutoff; `None` where
+    /// the features leave out recency, tenure or the number of purchases, for chosen customers, or where
+    /// the fit fails.
     pub mbg_nbd: Option<Baseline>,
 }
 
@@ -102,7 +102,7 @@ impl SimpleScores {
 /// P(no purchase in the horizon) by an MBG/NBD fitted at each cutoff to all its customers.
 fn rhythm_alone(test: &Snapshots) -> Option<SimpleScore> {
     let label = test.label();
-    if label.lead_days > 0 || test.population() != Population::All {
+    if test.population() != Population::All {
         return None;
     }
     let tenure = test.column(|feature| *feature == Feature::TenureDays)?;
@@ -111,15 +111,16 @@ fn rhythm_alone(test: &Snapshots) -> Option<SimpleScore> {
         .days_since_last()
         .iter()
         .zip(tenure.iter().zip(purchases))
-        .map(|(&silent, (&age, &n))| Summary::new(n - 1.0, age - f64::from(silent), age))
+        .map(|(&silent, (&age, &n))| Summary::of_days(n, f64::from(silent), age))
         .collect();
+    let (lead, horizon) = (f64::from(label.lead_days), f64::from(label.horizon_days));
     let mut probabilities = vec![0.0; summaries.len()];
     for cutoff in 0..test.cutoffs().len() as u32 {
         let rows: Vec<usize> = (0..summaries.len()).filter(|&row| test.positions()[row] == cutoff).collect();
         let known: Vec<Summary> = rows.iter().map(|&row| summaries[row]).collect();
         let model = MbgNbd::params().fit(&known).ok()?;
         for row in rows {
-            probabilities[row] = model.p_no_purchase(summaries[row], f64::from(label.horizon_days));
+            probabilities[row] = model.p_no_purchase_after(summaries[row], lead, horizon);
         }
     }
     let is_probability = |p: &f64| (0.0..=1.0).contains(p);

@@ -4,6 +4,7 @@ use polars::prelude::*;
 
 use super::ChurnModel;
 use super::doubt::{NORMAL_QUANTILE, WaldTest};
+use crate::btyd::MbgNbdPosterior;
 use crate::error::Result;
 use crate::features::Idea;
 use crate::table;
@@ -24,12 +25,18 @@ impl ChurnModel {
     /// where H is the penalised Hessian and s_g a customer's summed score
     /// low, high = β ± 1.96 √V
     /// ```
+    /// A model of the rhythm alone ([`ModelKind::Rhythm`](super::ModelKind::Rhythm)) has no columns; its rows are the
+    /// MBG/NBD parameters `r`, `alpha_days`, `a` and `b`, with intervals symmetric on their logarithms.
+    ///
     /// # References
     /// Liang and Zeger (1986), Biometrika 73:13–22.
     ///
     /// # Errors
     /// Only where polars refuses to build the table.
     pub fn coefficients(&self) -> Result<DataFrame> {
+        if let Some(rhythm) = &self.rhythm {
+            return rhythm_parameters(&rhythm.posterior);
+        }
         let width = self.terms.len() + 1;
         let names = std::iter::once("intercept".to_owned())
             .chain(self.terms.iter().map(|term| term.kind.name(&self.features)));
@@ -51,6 +58,7 @@ impl ChurnModel {
             table::nullable_floats("training_sd", of_terms(|term| term.sd)),
         ])
     }
+
     /// Does an idea tell anything? One joint Wald test per idea of the model: `idea, terms, wald_chi2,
     /// degrees_of_freedom, p_value`, in the order of [`Idea::ALL`].
     ///
@@ -100,4 +108,23 @@ impl ChurnModel {
             table::nullable_floats("p_value", tests.iter().map(|(.., test)| test.p_value())),
         ])
     }
+}
+
+fn rhythm_parameters(posterior: &MbgNbdPosterior) -> Result<DataFrame> {
+    let model = posterior.model();
+    let estimates = [model.r(), model.alpha(), model.a(), model.b()];
+    let errors = posterior.log_standard_deviations();
+    let rows = || estimates.iter().zip(errors);
+    let end =
+        |side: f64| rows().map(move |(estimate, error)| estimate * (side * NORMAL_QUANTILE * error).exp());
+    table::frame(vec![
+        StringChunked::from_iter_values("term".into(), ["r", "alpha_days", "a", "b"].into_iter())
+            .into_column(),
+        table::nullable_floats("estimate", estimates),
+        table::nullable_floats("standard_error", rows().map(|(estimate, error)| estimate * error)),
+        table::nullable_floats("low", end(-1.0)),
+        table::nullable_floats("high", end(1.0)),
+        table::nullable_floats("training_mean", [f64::NAN; 4]),
+        table::nullable_floats("training_sd", [f64::NAN; 4]),
+    ])
 }

@@ -30,6 +30,12 @@ impl Curve {
 
     /// From the logarithms of the feature's values.
     fn fit(logged: &[f64], rows: &[u32], labels: &[bool]) -> Result<Self> {
+        let churned = labels.iter().filter(|&&label| label).count();
+        if churned == 0 || churned == labels.len() {
+            // With one class there is a base rate and nothing else to learn: half a row is added to either.
+            let intercept = ((churned as f64 + 0.5) / ((labels.len() - churned) as f64 + 0.5)).ln();
+            return Ok(Curve { mean: 0.0, sd: 1.0, intercept, slope: 0.0 });
+        }
         let (terms, _) = standardise(&[TermKind::Value(0)], &[Feature::DaysSinceLast], &[logged], rows);
         let design = TermRows { terms: &terms, transformed: &[logged], rows };
         let fit = logistic::fit(&design, labels, L2, None)?;

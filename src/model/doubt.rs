@@ -77,6 +77,12 @@ impl ChurnModel {
     /// Ends of the 95 % intervals of the probabilities of rows of features, given column by column, on that
     /// day.
     pub(crate) fn intervals(&self, columns: &[Vec<f64>], as_of: Day) -> Vec<(f64, f64)> {
+        if let Some(rhythm) = &self.rhythm {
+            let errors = rhythm.errors(&self.features, self.label, columns);
+            let ends = self.log_odds(columns).into_iter().zip(errors);
+            let end = |log_odds: f64, reach: f64| sigmoid(log_odds + NORMAL_QUANTILE * reach);
+            return ends.map(|(log_odds, error)| (end(log_odds, -error), end(log_odds, error))).collect();
+        }
         let transformed = transform(&self.features, columns);
         let season = self.season_offset(as_of);
         let unknown = self.season.as_ref().filter(|season| !season.is_known(as_of));

@@ -56,6 +56,11 @@ impl IdeaWeights {
         Ok(IdeaWeights { ideas })
     }
 
+    /// Of a model without columns.
+    pub(super) fn none() -> Self {
+        IdeaWeights { ideas: Vec::new() }
+    }
+
     /// Each idea's log-odds for a standardised row.
     pub(crate) fn log_odds(&self, row: &[f64]) -> Vec<(Idea, f64)> {
         let dot = |weights: &[f64]| weights.iter().zip(row).map(|(weight, value)| weight * value).sum();

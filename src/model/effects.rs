@@ -64,23 +64,34 @@ impl ChurnModel {
         let steps = self.steps(before);
         let customers: Vec<MadeUp> =
             std::iter::once(before).chain(steps.iter().map(|(_, after)| *after)).collect();
-        let rows = self.rows_of(&customers)?;
-        let log_odds =
-            |row: &[f64]| row.iter().zip(&self.beta[1..]).fold(self.beta[0], |sum, (x, b)| sum + b * x);
+        let columns = self.features_of(&customers)?;
+        let (log_odds, rows) = (self.log_odds(&columns), self.rows_of(&columns));
         let (mut names, mut after, mut change, mut reach) = (vec![], vec![], vec![], vec![]);
-        for ((name, _), row) in steps.iter().zip(&rows[1..]) {
-            let step: Vec<f64> = row.iter().zip(&rows[0]).map(|(after, before)| after - before).collect();
+        for (place, (name, _)) in (1..).zip(&steps) {
+            let step: Vec<f64> =
+                rows[place].iter().zip(&rows[0]).map(|(after, before)| after - before).collect();
+            let (moved, moved_by, error) = match &self.rhythm {
+                None => (
+                    step.iter().any(|&moved| moved != 0.0),
+                    step.iter().zip(&self.beta[1..]).map(|(x, b)| x * b).sum::<f64>(),
+                    self.error_of(0.0, &step),
+                ),
+                Some(rhythm) => {
+                    let change = log_odds[place] - log_odds[0];
+                    let error = rhythm.error_of_step(&self.features, self.label, &columns, [0, place]);
+                    (change != 0.0, change, error)
+                }
+            };
             // Nothing learned is not the same as no effect.
-            if step.iter().all(|&moved| moved == 0.0) {
-                continue;
+            if moved {
+                names.push(name.as_str());
+                after.push(sigmoid(log_odds[place]));
+                change.push(moved_by);
+                reach.push(NORMAL_QUANTILE * error);
             }
-            names.push(name.as_str());
-            after.push(sigmoid(log_odds(row)));
-            change.push(step.iter().zip(&self.beta[1..]).map(|(x, b)| x * b).sum::<f64>());
-            reach.push(NORMAL_QUANTILE * self.error_of(0.0, &step));
         }
         let ends = |side: f64| change.iter().zip(&reach).map(move |(change, reach)| change + side * reach);
-        let before = vec![sigmoid(log_odds(&rows[0])); after.len()];
+        let before = vec![sigmoid(log_odds[0]); after.len()];
         table::frame(vec![
             StringChunked::from_iter_values("step".into(), names.into_iter()).into_column(),
             table::nullable_floats("probability_before", before),

@@ -63,6 +63,9 @@ impl ChurnModel {
         model.beta[0] += intercept;
         model.covariance.iter_mut().for_each(|value| *value *= slope * slope);
         model.idea_weights.scale(slope);
+        if let Some(rhythm) = &mut model.rhythm {
+            rhythm.scale(slope);
+        }
         if let Some(season) = &mut model.season {
             season.scale(slope);
         }

@@ -131,16 +131,16 @@ impl ChurnModel {
         ReferenceCustomer { n_purchases, interval_days, days_since_last, amount }
     }
 
-    /// The standardised columns of made-up customers, computed as those of real ones: their purchases are
+    /// The features of made-up customers, column by column, computed as those of real ones: their purchases are
     /// read as a log and walked. What depends on others (peers) or on the caller is held at its
     /// median in training.
-    pub(super) fn rows_of(&self, customers: &[MadeUp]) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn features_of(&self, customers: &[MadeUp]) -> Result<Vec<Vec<f64>>> {
         let is_own = |feature: &Feature| {
             !matches!(feature, Feature::PeerLoss { .. } | Feature::OverallLoss { .. } | Feature::Custom(_))
         };
         let own: Vec<Feature> = self.features.iter().filter(|feature| is_own(feature)).cloned().collect();
         let mut walked = panel_at(&self.log_of(customers)?, &own, AS_OF)?.columns.into_iter();
-        let columns: Vec<Vec<f64>> = self
+        Ok(self
             .features
             .iter()
             .enumerate()
@@ -148,13 +148,17 @@ impl ChurnModel {
                 let held = || vec![self.portrait.median(position); customers.len()];
                 if is_own(feature) { walked.next().unwrap_or_else(held) } else { held() }
             })
-            .collect();
-        let transformed = terms::transform(&self.features, &columns);
-        let row = |customer: usize| {
+            .collect())
+    }
+
+    /// The standardised columns of every row of features.
+    pub(super) fn rows_of(&self, columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let transformed = terms::transform(&self.features, columns);
+        let row = |row: usize| {
             let terms = self.terms.iter();
-            terms.map(|term| term.standardised(&|feature| transformed[feature][customer])).collect()
+            terms.map(|term| term.standardised(&|feature| transformed[feature][row])).collect()
         };
-        Ok((0..customers.len()).map(row).collect())
+        (0..columns.first().map_or(0, Vec::len)).map(row).collect()
     }
 
     /// Their orders; customers are called 0, 1, 2 …

@@ -149,6 +149,12 @@ impl ChurnModel {
         let set = self.features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with);
         set.check().map_err(|error| error.to_string())?;
         let mut used = vec![false; self.features.len()];
+        if let Some(rhythm) = &self.rhythm {
+            if !self.terms.is_empty() {
+                return Err("it has both a rhythm and terms".to_owned());
+            }
+            rhythm.check(&self.features)?.into_iter().for_each(|feature| used[feature] = true);
+        }
         for feature in self.terms.iter().flat_map(|term| term.kind.features()) {
             *used.get_mut(feature).ok_or_else(|| {
                 format!("feature {} of its terms is missing; there are {}", feature + 1, self.features.len())

@@ -114,7 +114,8 @@ impl Term {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TermChoice {
-    /// All of them, or the few where there is too little to learn many from.
+    /// All of them; the few where there is too little to learn many from; none, but the rhythm, where there
+    /// is too little for those.
     #[default]
     Automatic,
     /// All: every feature, and products of the main ones.
@@ -122,6 +123,8 @@ pub enum TermChoice {
     /// The few that carry most: silence, its ratio to the rhythm, purchases ever and lately, and
     /// tenure.
     Core,
+    /// None: the chance of no purchase by the rhythm alone, see [`ModelKind`](super::ModelKind).
+    Rhythm,
 }
 
 /// The few columns that carry most; all features of a set that has none of them.

@@ -14,6 +14,19 @@ impl<'a> Words<'a> {
         Words { features, n_purchases }
     }
 
+    /// The facts that a model of the rhythm alone looks at, and which way they push.
+    pub(super) fn rhythm(&self, log_odds: f64, value: &dyn Fn(usize) -> f64) -> String {
+        let known = |wanted: &Feature| {
+            let position = self.features.iter().position(|feature| feature == wanted)?;
+            fact(wanted, value(position), false)
+        };
+        let facts: Vec<String> = [Feature::NPurchases, Feature::TenureDays, Feature::DaysSinceLast]
+            .iter()
+            .filter_map(known)
+            .collect();
+        said(&facts, log_odds)
+    }
+
     /// The idea's facts about this row, and which way they push.
     pub(super) fn driver(&self, idea: Idea, log_odds: f64, value: &dyn Fn(usize) -> f64) -> String {
         let bought_once = self.n_purchases.is_some_and(|position| value(position) == 1.0);
@@ -27,9 +40,13 @@ impl<'a> Words<'a> {
         if facts.is_empty() {
             facts.push(name(idea).to_owned());
         }
-        let push = if log_odds > 0.0 { "raises the risk" } else { "lowers the risk" };
-        format!("{}: {push}", facts.join(", "))
+        said(&facts, log_odds)
     }
+}
+
+fn said(facts: &[String], log_odds: f64) -> String {
+    let push = if log_odds > 0.0 { "raises the risk" } else { "lowers the risk" };
+    format!("{}: {push}", facts.join(", "))
 }
 
 fn name(idea: Idea) -> &'static str {

@@ -155,7 +155,7 @@ fn expectations_agree_with_gauss_in_sixty_digits() {
 }
 
 /// Marsaglia and Tsang (2000), ACM Transactions on Mathematical Software 26:363–372.
-fn gamma(shape: f64, random: &mut SplitMix) -> f64 {
+pub fn gamma(shape: f64, random: &mut SplitMix) -> f64 {
     if shape < 1.0 {
         return gamma(shape + 1.0, random) * (1.0 - random.uniform()).powf(1.0 / shape);
     }
@@ -169,14 +169,14 @@ fn gamma(shape: f64, random: &mut SplitMix) -> f64 {
     }
 }
 
-fn beta(a: f64, b: f64, random: &mut SplitMix) -> f64 {
+pub fn beta(a: f64, b: f64, random: &mut SplitMix) -> f64 {
     let (x, y) = (gamma(a, random), gamma(b, random));
     x / (x + y)
 }
 
 /// Times of repeat purchases until `end` of someone who may leave after every purchase; where
 /// `after_first` is false, not after the first.
-fn purchases(rate: f64, p: f64, after_first: bool, end: f64, random: &mut SplitMix) -> Vec<f64> {
+pub fn purchases(rate: f64, p: f64, after_first: bool, end: f64, random: &mut SplitMix) -> Vec<f64> {
     let mut times = Vec::new();
     let (mut time, mut gone) = (0.0, after_first && random.uniform() < p);
     while !gone {

@@ -8,15 +8,18 @@ use crate::logs::{SplitMix, bundled};
 
 const AS_OF: &str = "2011-09-30";
 
-/// An example binary; `None`, said aloud, where only this test was built.
-fn example(name: &str) -> Option<PathBuf> {
+/// An example binary. `cargo test` builds it, `cargo test --test it` does not: a test that then passed would
+/// have shown nothing, so it fails and says what to do.
+#[track_caller]
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
-    if !path.exists() {
-        eprintln!("skipped: {} is not built; `cargo test` builds it", path.display());
-        return None;
-    }
-    Some(path)
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo build --examples` first, or all of `cargo test`",
+        path.display()
+    );
+    path
 }
 
 fn run(binary: &Path, arguments: &[&str]) -> Output {
@@ -53,7 +56,7 @@ fn is_past(day: &str) -> bool {
 
 #[test]
 fn scores_as_of_a_day_do_not_depend_on_later_orders() {
-    let (Some(train), Some(score)) = (example("train"), example("score")) else { return };
+    let (train, score) = (example("train"), example("score"));
     let folder = folder("as-of");
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let whole = bundled().to_str().unwrap().to_owned();
@@ -103,7 +106,7 @@ fn scores_as_of_a_day_do_not_depend_on_later_orders() {
 
 #[test]
 fn evaluation_is_written_as_json() {
-    let Some(evaluate) = example("evaluate") else { return };
+    let evaluate = example("evaluate");
     let folder = folder("json");
     let json = folder.join("evaluation.json");
     let orders = bundled();
@@ -136,15 +139,78 @@ fn evaluation_is_written_as_json() {
         }
         assert!(value[group]["ece"].is_number() && value[group]["calibration"].is_array());
     }
-    assert_eq!(value["verdict"], "better");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["a campaign, IF", "good:", "doubtful:", "do:", "of them to see what it really brings"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(value["profit"]["curve"].as_array().unwrap().len(), 101);
+    assert!(value["profit"]["chosen_at"].as_str() < value["test_cutoffs"][0].as_str());
+    assert!(value["profit"]["chosen"]["realised_amount"].is_number());
+    assert_eq!((&value["verdict"], &value["model"]), (&"better".into(), &"logistic".into()));
     assert!(value["backtest"].as_array().unwrap().len() > 3);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// 3, 20 or 100 customers, of whom all come weekly, or once each, or some stop.
+#[test]
+fn tiny_logs_go_the_whole_way() {
+    let folder = folder("tiny");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (orders, model, out, json) =
+        (file("orders.csv"), file("model.json"), file("scores.csv"), file("evaluation.json"));
+    for customers in [3, 20, 100] {
+        for kind in ["weekly", "once", "some stop"] {
+            let mut text = "customer_id,ordered_on,amount\n".to_owned();
+            for customer in 0..customers {
+                let weeks = match kind {
+                    "weekly" => 50,
+                    "once" => 1,
+                    _ => [50, 12, 30][customer % 3],
+                };
+                let start = if kind == "once" { 340 * customer / customers } else { customer % 7 };
+                for week in 0..weeks {
+                    let day =
+                        winback::Day::parse_iso("2024-01-01").unwrap().plus_days((start + 7 * week) as i32);
+                    text.push_str(&format!("{customer},{day},{}.5\n", 5 + customer % 4));
+                }
+            }
+            fs::write(&orders, text).unwrap();
+            let log = ["--orders", &orders, "--horizon-days", "30"];
+            let with = |more: &[&'_ str]| {
+                [log.to_vec(), more.to_vec()].concat().iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()
+            };
+            let go = |name: &str, arguments: Vec<String>| {
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let output = run_well(&example(name), &arguments);
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said).into_owned();
+                assert!(!said.contains("NaN") && !said.contains("inf"), "{customers} {kind}: {said}");
+                said
+            };
+            let said = go("train", with(&["--model-out", &model]));
+            if kind != "some stop" {
+                assert!(said.contains("rhythm model") || said.contains("stated prior"), "{said}");
+            }
+            go("evaluate", with(&["--json", &json]));
+            go("value", with(&["--out", &out]));
+            run_well(
+                &example("score"),
+                &["--model", &model, "--orders", &orders, "--out", &out, "--intervals"],
+            );
+            let scores = fs::read_to_string(&out).unwrap();
+            assert_eq!(scores.lines().count(), customers + 1);
+            for line in scores.lines().skip(1) {
+                let p: f64 = line.split(',').nth(1).unwrap().parse().unwrap();
+                assert!(p > 0.0 && p < 1.0, "{line}");
+            }
+        }
+    }
     fs::remove_dir_all(&folder).unwrap();
 }
 
 #[track_caller]
 fn check_refused(name: &str, arguments: &[&str], code: i32, expected: &str) {
-    let Some(binary) = example(name) else { return };
-    let output = run(&binary, arguments);
+    let output = run(&example(name), arguments);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(output.stdout.is_empty());

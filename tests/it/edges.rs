@@ -1,5 +1,6 @@
 //! Logs at the edge of sense: a clear answer each.
 
+use winback::model::{ModelKind, TermChoice};
 use winback::{ChurnModel, Columns, Cutoffs, Error, Feature, FeatureSet, History, Snapshots};
 
 use crate::logs::{Order, day, first_day, floats, frame, history, params, rhythmic, standard};
@@ -38,8 +39,12 @@ fn a_log_of_refunds_has_nobody_to_score() {
 #[test]
 fn one_customer_is_one_class_or_a_model() {
     let weekly: Vec<Order> = (0..40).map(|week| order(1, 7 * week, 10.0)).collect();
+    let model = fit(&weekly).unwrap();
+    assert_eq!(model.kind(), ModelKind::Rhythm { is_mostly_prior: true });
+    // Columns that are asked for cannot be learned from one class.
+    let snapshots = Snapshots::params(standard(30)).with_horizon_days(30).build(&history(&weekly)).unwrap();
     assert_eq!(
-        fit(&weekly).unwrap_err().to_string(),
+        ChurnModel::params().with_terms(TermChoice::Core).fit(&snapshots).unwrap_err().to_string(),
         "all 9 training rows are not churned: a model needs customers who churned and customers who did not; choose \
          another horizon or more cutoffs"
     );
@@ -56,8 +61,12 @@ fn everybody_churned_is_said() {
     let once: Vec<Order> = (0..50).map(|customer| order(customer, customer as i32, 10.0)).collect();
     let mut orders = once;
     orders.push(order(99, 300, 1.0));
-    let error = fit(&orders).unwrap_err();
+    let snapshots = Snapshots::params(standard(30)).with_horizon_days(30).build(&history(&orders)).unwrap();
+    let error = ChurnModel::params().with_terms(TermChoice::Full).fit(&snapshots).unwrap_err();
     assert!(matches!(error, Error::SingleClass { class: "churned", .. }), "{error}");
+    let model = fit(&orders).unwrap();
+    assert_eq!(model.kind(), ModelKind::Rhythm { is_mostly_prior: true });
+    assert!(model.to_string().starts_with("stated prior"), "{model}");
 }
 
 #[test]
@@ -75,7 +84,7 @@ fn separation_is_reported_and_probabilities_stay_inside() {
         .with_cutoffs(Cutoffs::explicit([first_day().plus_days(120)]))
         .build(&history)
         .unwrap();
-    let model = ChurnModel::params().fit(&snapshots).unwrap();
+    let model = ChurnModel::params().with_terms(TermChoice::Core).fit(&snapshots).unwrap();
     assert!(model.fit_summary().separated && model.fit_summary().converged);
     let scores = model.score(&history, first_day().plus_days(200)).unwrap();
     assert!(scores.probabilities().iter().all(|p| *p > 0.0 && *p < 1.0));
@@ -245,11 +254,18 @@ fn segment_columns_meet_by_name() {
 
 #[test]
 fn few_customers_get_few_columns_and_finite_scores() {
-    for customers in [2, 5, 12] {
+    for customers in [2, 5, 12, 20] {
         let orders = rhythmic(customers, 500, 33);
-        let Ok(model) = fit(&orders) else { continue };
-        assert_eq!(model.fit_summary().terms, winback::model::TermChoice::Core);
-        assert!(model.to_string().contains("only the core ones"));
+        let model = fit(&orders).unwrap();
+        match model.kind() {
+            ModelKind::Logistic => {
+                assert_eq!(model.fit_summary().terms, TermChoice::Core);
+                assert!(model.to_string().contains("only the core ones"));
+            }
+            kind => {
+                assert!(customers < 20 && matches!(kind, ModelKind::Rhythm { .. }), "{customers}: {kind:?}")
+            }
+        }
         let history = history(&orders);
         let scores = model.score(&history, history.observed_until()).unwrap();
         assert!(scores.probabilities().iter().all(|p| *p > 0.0 && *p < 1.0));

@@ -1,9 +1,9 @@
 //! Evaluations that count everyone, and tests that may not overlap training.
 
-use winback::evaluate::{Backtest, Verdict};
-use winback::{ChurnModel, Error, Snapshots};
+use winback::evaluate::{Backtest, Campaign, Profit, Verdict};
+use winback::{ChurnModel, Columns, Error, FeatureSet, History, Snapshots};
 
-use crate::logs::{history, rhythmic, standard};
+use crate::logs::{Order, first_day, frame, history, params, rhythmic, standard};
 
 #[test]
 fn an_evaluation_counts_everyone_once_and_beats_chance() {
@@ -72,7 +72,11 @@ fn few_outcomes_are_too_little_data() {
     let (train, test) = snapshots.split_at(at).unwrap();
     let backtest = Backtest::run(&ChurnModel::params(), &snapshots, 4).unwrap();
     let evaluation = ChurnModel::params().fit(&train).unwrap().evaluate(&test).unwrap();
-    assert_eq!(evaluation.with_backtest(backtest).verdict, Some(Verdict::TooLittleData));
+    let evaluation = evaluation.with_backtest(backtest);
+    assert_eq!(evaluation.verdict, Some(Verdict::TooLittleData));
+    // Lines are wrapped.
+    let said = evaluation.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("do: rest nothing on these numbers: fewer than 25 customers left"), "{said}");
 }
 
 /// Every origin of a backtest is what training and testing by hand gives there.
@@ -90,4 +94,68 @@ fn a_backtest_is_the_same_fit_at_each_cutoff() {
     let by_hand = ChurnModel::params().fit(&train).unwrap().evaluate(&test).unwrap();
     let last = backtest.rows.last().unwrap();
     assert_eq!((last.cutoff, last.auc, last.log_loss), (at, by_hand.all.auc, by_hand.all.log_loss));
+}
+
+/// Profit under these terms, of a model tested at day 480.
+fn profit(orders: &[Order], campaign: Campaign) -> Result<Option<Profit>, Error> {
+    let history =
+        params().with_observed_until(first_day().plus_days(540)).from_frame(&frame(orders)).unwrap();
+    let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
+    let at = *snapshots.cutoffs().last().unwrap();
+    assert_eq!(at, first_day().plus_days(480));
+    let (train, test) = snapshots.split_at(at).unwrap();
+    let params = ChurnModel::params();
+    Profit::run(campaign, &params.fit(&train).unwrap(), &params, &train, &test)
+}
+
+#[test]
+fn the_size_of_a_campaign_is_chosen_before_it_is_judged() {
+    let orders = rhythmic(600, 541, 8);
+    let found = profit(&orders, Campaign::default()).unwrap().unwrap();
+    assert!(found.chosen_at.unwrap().plus_days(60) <= first_day().plus_days(480));
+    assert!(found.fraction > 0.0 && found.fraction < 1.0, "{found}");
+    assert_eq!(found.curve.len(), 101);
+    assert_eq!(found.chosen.rows, (found.everyone.rows as f64 * found.fraction).ceil() as usize);
+    assert!(found.chosen.realised_amount > found.everyone.realised_amount, "{found}");
+    // Whatever comes after the test's cutoff changes what is realised, and not the size.
+    let past: Vec<Order> = orders.iter().filter(|order| order.day <= 480).cloned().collect();
+    let other = profit(&past, Campaign::default()).unwrap().unwrap();
+    assert_eq!((other.fraction, other.chosen.rows), (found.fraction, found.chosen.rows));
+    assert_eq!(other.chosen.expected_amount, found.chosen.expected_amount);
+    assert_ne!(other.chosen.realised_amount, found.chosen.realised_amount);
+}
+
+#[test]
+fn a_campaign_that_cannot_pay_is_none() {
+    let orders = rhythmic(300, 541, 8);
+    let dear =
+        profit(&orders, Campaign { contact_cost_amount: 1e6, ..Campaign::default() }).unwrap().unwrap();
+    assert_eq!((dear.fraction, dear.chosen.rows, dear.chosen.realised_amount), (0.0, 0, 0.0));
+    let free =
+        profit(&orders, Campaign { contact_cost_amount: 0.0, ..Campaign::default() }).unwrap().unwrap();
+    assert!(free.fraction > 0.3 && free.everyone.realised_amount > 0.0);
+    for (wrong, expected) in [
+        (
+            Campaign { save_fraction: 1.5, ..Campaign::default() },
+            "save fraction is 1.5, expected a share from 0 to 1",
+        ),
+        (
+            Campaign { margin_fraction: f64::NAN, ..Campaign::default() },
+            "margin fraction is NaN, expected a share from 0 to 1",
+        ),
+        (
+            Campaign { contact_cost_amount: -1.0, ..Campaign::default() },
+            "contact cost is -1, expected an amount, at least 0",
+        ),
+    ] {
+        assert_eq!(profit(&orders, wrong).unwrap_err().to_string(), expected);
+    }
+    let plain = History::params(Columns::new("customer", "day")).from_frame(&frame(&orders)).unwrap();
+    let snapshots =
+        Snapshots::params(FeatureSet::standard(60, &[])).with_horizon_days(60).build(&plain).unwrap();
+    let (train, test) = snapshots.split_at(*snapshots.cutoffs().last().unwrap()).unwrap();
+    let params = ChurnModel::params();
+    let none =
+        Profit::run(Campaign::default(), &params.fit(&train).unwrap(), &params, &train, &test).unwrap();
+    assert_eq!(none, None);
 }

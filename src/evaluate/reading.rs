@@ -1,0 +1,169 @@
+//! What should a reader make of it: what is good, what is doubtful, what to do?
+
+use super::Evaluation;
+use super::quality::Quality;
+use super::verdict::Verdict;
+use crate::metrics::Interval;
+
+/// A slope so near 1 does no harm, however surely it is not 1.
+const HARMLESS_SLOPE: f64 = 0.1;
+/// A level so near to what came does no harm either, as a share of customers.
+const HARMLESS_SHIFT: f64 = 0.02;
+/// Backtests whose level was off by this share of customers show a model that probabilities cannot be read off.
+const FAR_OFF: f64 = 0.05;
+
+/// One thing to know, and what it is.
+pub(super) struct Remark {
+    /// `good`, `doubtful` or `do`.
+    pub(super) kind: &'static str,
+    pub(super) text: String,
+}
+
+/// All remarks: first what is good, then what is doubtful, then what to do.
+pub(super) fn remarks(evaluation: &Evaluation) -> Vec<Remark> {
+    let mut notes = Notes::default();
+    notes.ranking(&evaluation.all, "everyone");
+    if let Some(recent) = &evaluation.recent {
+        notes.ranking(recent, "recent customers");
+    }
+    let level_is_right = notes.level(&evaluation.all);
+    let spread_is_right = notes.spread(&evaluation.all);
+    notes.backtest(evaluation);
+    notes.advise(evaluation, level_is_right, spread_is_right);
+    let Notes { good, doubtful, to_do } = notes;
+    let kinds = [("good", good), ("doubtful", doubtful), ("do", to_do)];
+    kinds
+        .into_iter()
+        .flat_map(|(kind, texts)| texts.into_iter().map(move |text| Remark { kind, text }))
+        .collect()
+}
+
+#[derive(Default)]
+struct Notes {
+    good: Vec<String>,
+    doubtful: Vec<String>,
+    to_do: Vec<String>,
+}
+
+impl Notes {
+    fn ranking(&mut self, quality: &Quality, of: &str) {
+        let Some(Interval { estimate, low, high, .. }) = quality.auc_over_recency else {
+            self.doubtful
+                .push(format!("among {of}, nothing can be said of the order: only one outcome was seen"));
+            return;
+        };
+        let text = format!("AUC {estimate:+.3} ({low:+.3} to {high:+.3})");
+        if low > 0.0 {
+            let top = quality.gains.first().map(|row| row.lift * quality.churned_fraction);
+            let top = top.map_or_else(String::new, |top| {
+                let everyone = quality.churned_fraction * 100.0;
+                format!("; of its top tenth {:.0} % left, of all {everyone:.0} %", top * 100.0)
+            });
+            self.good.push(format!("among {of}, its order beats that of days since last: {text}{top}"));
+        } else if high < 0.0 {
+            self.doubtful
+                .push(format!("among {of}, its order is worse than that of days since last: {text}"));
+        } else {
+            self.doubtful
+                .push(format!("among {of}, its order may be no better than that of days since last: {text}"));
+        }
+    }
+
+    /// Whether as many left as were said to.
+    fn level(&mut self, quality: &Quality) -> bool {
+        let (said, came) = (quality.predicted_fraction, quality.churned_fraction);
+        let text = format!("{:.1} % were said to leave, {:.1} % did", said * 100.0, came * 100.0);
+        let shift = quality.calibration_line.as_ref().map(|line| &line.in_the_large);
+        let is_sure = shift.is_some_and(|shift| shift.low > 0.0 || shift.high < 0.0);
+        let is_right = (said - came).abs() < HARMLESS_SHIFT || (shift.is_some() && !is_sure);
+        match (is_right, said > came) {
+            (true, _) => self.good.push(format!("the level: {text}")),
+            (false, true) => self.doubtful.push(format!("the level: probabilities were too high, {text}")),
+            (false, false) => self.doubtful.push(format!("the level: probabilities were too low, {text}")),
+        }
+        is_right
+    }
+
+    /// Whether high and low probabilities lie as far apart as they should.
+    fn spread(&mut self, quality: &Quality) -> bool {
+        let Some(slope) = quality.calibration_line.as_ref().map(|line| &line.slope) else { return true };
+        let Interval { estimate, low, high, .. } = *slope;
+        let text = format!("slope {estimate:.2}, {low:.2} to {high:.2}");
+        if high < 1.0 && estimate < 1.0 - HARMLESS_SLOPE {
+            self.doubtful.push(format!("the extremes: its probabilities lie too far apart ({text})"));
+            return false;
+        }
+        if low > 1.0 && estimate > 1.0 + HARMLESS_SLOPE {
+            self.doubtful.push(format!("the extremes: its probabilities lie too close together ({text})"));
+            return false;
+        }
+        true
+    }
+
+    fn backtest(&mut self, evaluation: &Evaluation) {
+        let rows = &evaluation.backtest;
+        if rows.is_empty() {
+            return;
+        }
+        let wins = rows.iter().filter(|row| row.wins()).count();
+        let text = format!("it ranked better than days since last at {wins} of {} cutoffs", rows.len());
+        match 2 * wins > rows.len() {
+            true => self.good.push(text),
+            false => self.doubtful.push(text),
+        }
+        let off = |row: &super::BacktestRow| row.predicted_fraction - row.churned_fraction;
+        let (low, high) = rows
+            .iter()
+            .map(off)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), off| (low.min(off), high.max(off)));
+        if high - low > FAR_OFF {
+            self.doubtful.push(format!(
+                "the level drifts, by season or trend: at the cutoffs above it was off by {:+.0} to {:+.0} points",
+                low * 100.0,
+                high * 100.0
+            ));
+        }
+    }
+
+    fn advise(&mut self, evaluation: &Evaluation, level_is_right: bool, spread_is_right: bool) {
+        match evaluation.verdict {
+            Some(Verdict::Better) => self.to_do.push("choose whom to look after by its order".to_owned()),
+            Some(Verdict::NoBetterThanRecency) => {
+                self.to_do
+                    .push("sort customers by days since last; this model adds nothing to that".to_owned());
+                return;
+            }
+            Some(Verdict::TooLittleData) => {
+                self.to_do.push(
+                    "rest nothing on these numbers: fewer than 25 customers left, or fewer than 25 stayed; bring a longer \
+                     log or more customers, or choose another horizon"
+                        .to_owned(),
+                );
+                return;
+            }
+            None => {}
+        }
+        match level_is_right && spread_is_right {
+            true => self.to_do.push("read its probabilities as they are".to_owned()),
+            false => self.to_do.push(
+                "trust the order, not the numbers: for a budget take the observed shares of the calibration table, or \
+                 recalibrate on newer labels of the same time of year"
+                    .to_owned(),
+            ),
+        }
+        if let Some(profit) = &evaluation.profit {
+            self.to_do.push(match (profit.fraction > 0.0, profit.chosen.realised_amount > 0.0) {
+                (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
+                (true, true) => format!(
+                    "if the campaign's terms are yours, contact the {:.0} % with the highest probability × value, and \
+                     hold out a random part of them to see what it really brings",
+                    profit.fraction * 100.0
+                ),
+                (true, false) => format!(
+                    "no campaign under the terms assumed yet: the {:.0} % that paid before lost money at the test",
+                    profit.fraction * 100.0
+                ),
+            });
+        }
+    }
+}
