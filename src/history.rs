@@ -10,6 +10,7 @@ mod columns;
 mod params;
 mod read;
 mod numbers;
+mod row_ids;
 mod convert;
 mod ids;
 mod check;

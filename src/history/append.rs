@@ -10,11 +10,12 @@ use rayon::prelude::*;
 use super::History;
 use super::cells::Cells;
 use super::check::{CleanRows, SetAside, Span, check, join_faults, refuse_too_many};
-use super::convert::{Facts, IdKind, NO_SEGMENT, Part, RowIds, SegmentRows};
+use super::convert::{Facts, NO_SEGMENT, Part, SegmentRows};
 use super::group::{Place, Sorted, group_parts};
 use super::ids::CustomerIds;
 use super::partition::{Partition, Runs};
 use super::read::{Source, expand};
+use super::row_ids::{IdKind, RowIds};
 use super::rows::{Block, Key, PARTITIONS, Rows, Shape, Tagged};
 use crate::error::{InputReport, Result};
 

@@ -7,10 +7,11 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::cells::Cells;
-use super::convert::{Facts, Faults, IdKind, NO_SEGMENT, Part, RowIds, SegmentRows, convert};
+use super::convert::{Facts, Faults, NO_SEGMENT, Part, SegmentRows, convert};
 use super::dates::DateText;
 use super::params::{HistoryParams, InvalidRows, Refunds};
 use super::read::Source;
+use super::row_ids::{IdKind, RowIds};
 use crate::day::Day;
 use crate::error::{EXAMPLES_PER_FAULT, Error, Fault, FaultKind, InputReport, Notice, Result};
 use crate::table::guarded;

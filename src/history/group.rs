@@ -7,9 +7,10 @@
 
 use rayon::prelude::*;
 
-use super::convert::{Facts, IdKind, Part, RowIds};
+use super::convert::{Facts, Part};
 use super::ids::CustomerIds;
 use super::partition::{Partition, Runs};
+use super::row_ids::{IdKind, RowIds};
 use super::rows::{Beside, Block, Key, PARTITIONS, Row, Rows, Shape, Tagged, beside_partition, starts_of};
 
 /// Days are counted into slots where they span at most so many per row.

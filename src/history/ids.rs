@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use polars::prelude::*;
 
-use super::convert::IdKind;
+use super::row_ids::IdKind;
 use super::types::{Role, as_text};
 use crate::error::{Error, Result};
 use crate::table::guarded;
