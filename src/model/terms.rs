@@ -172,8 +172,8 @@ pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<
         (recency, tenure),
         (tenure, count),
         (overdue, count),
+        (overdue, tenure),
         (recency, recency),
-        (tenure, tenure),
         (count, count),
         (overdue, overdue),
     ];
