@@ -250,8 +250,14 @@ impl Feature {
 
     /// The other feature whose value already tells where this one is null.
     pub(crate) fn null_is_told_by(&self) -> Option<Feature> {
-        matches!(self, Feature::IntervalMax | Feature::IntervalLast | Feature::IsSilentBeyondLongest)
-            .then_some(Feature::IsSinglePurchase)
+        match self {
+            Feature::IntervalMax | Feature::IntervalLast | Feature::IsSilentBeyondLongest => {
+                Some(Feature::IsSinglePurchase)
+            }
+            // Nothing was paid where the mean amount is 0. A column for so few would bend the amounts' own.
+            Feature::RefundFraction => Some(Feature::AmountMean),
+            _ => None,
+        }
     }
 
     /// The same feature of a segment column by another name.
