@@ -233,7 +233,7 @@ impl ChurnModel {
     ///
     /// Only labels that ended by the model's own last one are looked at. Where the log is shorter than 13
     /// months plus a horizon the season stays unknown, and [`Season::spread`] says how much that may
-    /// matter. A model of the rhythm alone ([`ModelKind::Rhythm`]) stays without a season: so few rows show
+    /// matter. A model of the rhythm alone ([`ModelKind::Rhythm`](super::ModelKind::Rhythm)) stays without a season: so few rows show
     /// none.
     ///
     /// # Errors
