@@ -18,12 +18,12 @@ mkdir -p "$work"
 export WINBACK_PEERS_THREADS="${WINBACK_PEERS_THREADS:-$(nproc)}"
 export RAYON_NUM_THREADS="$WINBACK_PEERS_THREADS" POLARS_MAX_THREADS="$WINBACK_PEERS_THREADS"
 
-name=orders customers=1000000
+name=orders customers=1000000 sortings=(time shuffled string)
 options=()
 case "${1:-}" in
     --large)
-        name=large customers=8120000
-        options=(--works one scores)
+        name=large customers=8120000 sortings=(time shuffled)
+        options=(--works one scores --logs time shuffled)
         shift
         ;;
     --small)
@@ -48,7 +48,7 @@ for line in sys.stdin:
     told = json.loads(line)
     if told.get("executable") and told["target"]["name"] == "peers": print(told["executable"])')"
 
-"$python" "$here/generate.py" --customers "$customers" --out "$work" --name "$name"
+"$python" "$here/generate.py" --customers "$customers" --out "$work" --name "$name" --sortings "${sortings[@]}"
 table="$work/$name.md"
 "$python" "$here/compare.py" --binary "$binary" --data "$work" --name "$name" --out "$table" \
     ${options[@]+"${options[@]}"} "$@"
