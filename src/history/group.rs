@@ -184,16 +184,19 @@ fn group_by<A: Send, I: Copy, K: Key>(
 }
 
 fn group_blocks<K: Key>(blocks: &[Block<K>], shape: Shape) -> Grouped<K> {
-    let grouped: Vec<(Vec<K>, Partition)> = (0..PARTITIONS)
+    let grouped: Vec<(Vec<(K, Place)>, Partition)> = (0..PARTITIONS)
         .into_par_iter()
-        .map(|partition| group_partition(Sorted::new(blocks, partition, shape), shape))
+        .map(|number| {
+            let (keys, partition) = group_partition(Sorted::new(blocks, number, shape), shape);
+            let places = (0..).zip(partition.firsts());
+            let places = places.map(|(position, first)| Place { partition: number as u32, position, first });
+            (keys.into_iter().zip(places).collect(), partition)
+        })
         .collect();
     let mut all = Vec::with_capacity(grouped.iter().map(|(keys, _)| keys.len()).sum());
     let mut partitions = Vec::with_capacity(PARTITIONS);
-    for (number, (keys, partition)) in (0..).zip(grouped) {
-        let places = (0..).zip(partition.firsts());
-        let places = places.map(|(position, first)| Place { partition: number, position, first });
-        all.extend(keys.into_iter().zip(places));
+    for (mut keys, partition) in grouped {
+        all.append(&mut keys);
         partitions.push(partition);
     }
     all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -213,7 +216,7 @@ fn group_partition<K: Key>(mut sorted: Sorted<K>, shape: Shape) -> (Vec<K>, Part
 }
 
 /// Numbers keys in order of appearance: a table with open addressing (Knuth 1998, section 6.4,
-/// algorithm L), at most half full.
+/// algorithm L), at most a quarter full.
 struct Slots<K> {
     /// Slot of a key plus one; 0 where there is none.
     table: Vec<u32>,
@@ -222,7 +225,7 @@ struct Slots<K> {
 
 impl<K: Key> Slots<K> {
     fn new() -> Self {
-        Slots { table: vec![0; 1 << 12], keys: Vec::new() }
+        Slots { table: vec![0; 1 << 13], keys: Vec::new() }
     }
 
     fn place(&self, key: K) -> usize {
@@ -241,7 +244,7 @@ impl<K: Key> Slots<K> {
         }
         self.keys.push(key);
         self.table[place] = self.keys.len() as u32;
-        if self.keys.len() * 2 > self.table.len() {
+        if self.keys.len() * 4 > self.table.len() {
             self.grow();
         }
         self.keys.len() as u32 - 1
