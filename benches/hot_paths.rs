@@ -2,21 +2,28 @@
 //!
 //! `cargo bench` measures; `cargo test --bench hot_paths` only checks the results, on a small log.
 
+#[path = "hot_paths/fit_score.rs"]
+mod fit_score;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use polars::prelude::*;
-use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+use winback::{Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
 
 const SEED: u64 = 1;
 const DAYS: i32 = 720;
 const HORIZON_DAYS: i32 = 90;
 const ORDERS_PER_CUSTOMER: usize = 12;
 
+/// In test mode the shape matters, not the size.
+fn is_measured() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
 fn customers() -> usize {
-    // In test mode the shape matters, not the size.
-    if std::env::args().any(|argument| argument == "--bench") { 100_000 } else { 500 }
+    if is_measured() { 100_000 } else { 500 }
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -96,42 +103,5 @@ fn walk(criterion: &mut Criterion) {
     bench.finish();
 }
 
-fn fit(criterion: &mut Criterion) {
-    let history = history(&log());
-    let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &[]))
-        .with_cutoffs(Cutoffs::rolling().at_most(2))
-        .build(&history)
-        .expect("a panel");
-    let params = ChurnModel::params().with_l2(1.0);
-    assert!(params.fit(&snapshots).expect("a model").fit_summary().converged);
-    let mut bench = criterion.benchmark_group("fit");
-    bench.sample_size(10).throughput(Throughput::Elements(snapshots.rows() as u64));
-    bench.bench_function("winback", |b| b.iter(|| black_box(params.fit(&snapshots))));
-    bench.finish();
-}
-
-fn score(criterion: &mut Criterion) {
-    let history = history(&log());
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
-    let snapshots = Snapshots::params(set.clone()).build(&history).expect("a panel");
-    let model = ChurnModel::params().with_l2(1.0).fit(&snapshots).expect("a model");
-    let features = set.features_at(&history, history.observed_until()).expect("features");
-    let scores = model.score(&history, history.observed_until()).expect("scores");
-    assert_eq!(scores.probabilities(), model.score_frame(&features).expect("scores").probabilities());
-    let mut bench = criterion.benchmark_group("score");
-    bench.throughput(Throughput::Elements(features.height() as u64));
-    bench.bench_function("features to scores", |b| {
-        b.iter_batched(
-            || &features,
-            |features| black_box(model.score_frame(features)),
-            BatchSize::LargeInput,
-        );
-    });
-    bench.bench_function("history to scores", |b| {
-        b.iter(|| black_box(model.score(&history, history.observed_until())));
-    });
-    bench.finish();
-}
-
-criterion_group!(benches, group, walk, fit, score);
+criterion_group!(benches, group, walk, fit_score::fit, fit_score::score);
 criterion_main!(benches);

@@ -4,7 +4,11 @@
 
 use std::ops::Range;
 
+use fearless_simd::Simd;
+use rayon::prelude::*;
+
 use crate::error::Result;
+use crate::math::{Kernel, wide};
 use crate::model::{ChurnModel, Design, fit_logistic, linear};
 
 /// Columns as they are: nothing to expand.
@@ -50,4 +54,30 @@ pub fn probabilities(columns: &[&[f64]], beta: &[f64], out: &mut [f64]) {
 #[must_use]
 pub fn score(model: &ChurnModel, columns: &[&[f64]]) -> Vec<f64> {
     model.scorer().probabilities(columns, 0.0)
+}
+
+/// The sum of all columns, in no order to rely on: what merely reading the numbers costs.
+#[must_use]
+pub fn sum(columns: &[&[f64]]) -> f64 {
+    const ROWS_PER_BLOCK: usize = 1 << 14;
+    let blocks = columns.par_iter().flat_map(|column| column.par_chunks(ROWS_PER_BLOCK));
+    blocks.map(|values| wide(Sum(values))).sum()
+}
+
+struct Sum<'a>(&'a [f64]);
+
+impl Kernel for Sum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        /// Enough to keep every adder busy.
+        const LANES: usize = 32;
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for chunk in chunks {
+            (0..LANES).for_each(|lane| lanes[lane] += chunk[lane]);
+        }
+        lanes.iter().chain(rest).sum()
+    }
 }
