@@ -17,7 +17,7 @@ use crate::error::{EXAMPLES_PER_FAULT, Error, Fault, FaultKind, InputReport, Not
 use crate::table::guarded;
 
 /// How many rows are converted, and later scattered, at a time.
-const ROWS_PER_BLOCK: usize = 1 << 16;
+const ROWS_PER_BLOCK: usize = 1 << 14;
 
 /// The rows that can be used, block by block, in the order they were read.
 pub(super) struct CleanRows {
