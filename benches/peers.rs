@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use polars::prelude::*;
 use serde_json::{Value, json};
 use winback::history::HistoryParams;
-use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+use winback::{ChurnModel, Columns, Cutoffs, Day, Feature, FeatureSet, History, Snapshots};
 
 const COLUMNS: [&str; 3] = ["customer_id", "ordered_on", "amount"];
 const HORIZON_DAYS: i32 = 90;
@@ -30,7 +30,7 @@ struct Cli {
 enum Work {
     /// Reads the three columns and does nothing with them.
     Read(Reading),
-    /// From the file to the frame of standard features.
+    /// From the file to the frame of standard features but the own return.
     Features {
         #[command(flatten)]
         reading: Reading,
@@ -102,7 +102,9 @@ fn read(file: &Path) -> Result<DataFrame, Box<dyn Error>> {
 
 fn features(file: &Path, cutoffs: &[Day]) -> Result<DataFrame, Box<dyn Error>> {
     let history = orders().read_parquet([file])?;
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
+    // The peers would need each customer's silence before they can count intervals: a pass of its own.
+    let own_return = Feature::OwnReturn { horizon_days: HORIZON_DAYS };
+    let set = FeatureSet::standard(HORIZON_DAYS, &[]).without(&own_return);
     Ok(match cutoffs {
         [cutoff] => set.features_at(&history, *cutoff)?,
         several => set.features_at_each(&history, several)?,

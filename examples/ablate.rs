@@ -2,23 +2,25 @@
 //!
 //! ```sh
 //! cargo run --release --example ablate -- --orders data/online_retail_orders.csv \
-//!     --date-col timestamp --horizon-days 60
+//!     --date-col timestamp --horizon-days 60 --products
 //! ```
 //!
-//! Every row is a rolling backtest: the same fit at several cutoffs, each trained on labels that had
-//! ended by then. The last observable cutoff is left alone, so that nothing is chosen on it.
+//! Every row is the same fit at several cutoffs, each trained as `train` would have on its day. A feature
+//! takes its products along; with `--products`, each product or square is also left out alone. The last
+//! observable cutoff is left alone, so that nothing is chosen on it.
 
 mod cli;
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::evaluate::Backtest;
-use winback::model::TermChoice;
-use winback::{ChurnModel, Cutoffs, FeatureSet, History, Snapshots};
+use winback::model::{ChurnModelParams, TermChoice};
+use winback::{ChurnModel, Cutoffs, Day, FeatureSet, History, Snapshots, metrics};
 
-use cli::{Progress, TrainingOptions};
+use cli::{Progress, TRAINING_CUTOFFS, TrainingOptions};
 
 /// Leave each feature out in turn, and show what that costs at earlier cutoffs
 #[derive(Parser)]
@@ -26,39 +28,106 @@ struct Options {
     #[command(flatten)]
     training: TrainingOptions,
     /// How many cutoffs to test at
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    cutoffs: usize,
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100))]
+    cutoffs: i32,
+    /// Days between the cutoffs tested at [default: half a horizon]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    every_days: Option<i32>,
     /// L2 strength of every fit, so that they differ in nothing else
     #[arg(long, default_value_t = 10.0, value_name = "STRENGTH")]
     l2: f64,
+    /// Leave each product or square out alone, too
+    #[arg(long)]
+    products: bool,
 }
 
-/// Mean AUC and log-loss over the cutoffs of a backtest.
-struct Means {
+/// What came out at one cutoff.
+struct Tested {
     auc: f64,
-    log_loss: f64,
+    /// Each customer's log-loss, by id.
+    losses: Vec<(String, f64)>,
 }
 
 impl Options {
-    fn snapshots(&self, history: &History, features: FeatureSet) -> winback::Result<Snapshots> {
-        let TrainingOptions { horizon_days, lead_days, .. } = self.training;
-        // Not the last observable cutoff: that one is for testing what was chosen here.
-        let step = (horizon_days / 2).max(1);
-        let last = history.observed_until().plus_days(-(horizon_days + lead_days + step));
-        Snapshots::params(features)
-            .with_horizon_days(horizon_days)
-            .with_lead_days(lead_days)
-            .with_cutoffs(Cutoffs::rolling().ending(last).at_most(cli::TRAINING_CUTOFFS + self.cutoffs))
-            .build(history)
+    fn params(&self) -> ChurnModelParams {
+        ChurnModel::params().with_terms(TermChoice::Full).with_l2(self.l2)
     }
 
-    fn means(&self, history: &History, features: FeatureSet) -> winback::Result<Means> {
-        let params = ChurnModel::params().with_terms(TermChoice::Full).with_l2(self.l2);
-        let rows = Backtest::run(&params, &self.snapshots(history, features)?, self.cutoffs)?.rows;
-        let mean = |value: &dyn Fn(&winback::evaluate::BacktestRow) -> f64| {
-            rows.iter().map(value).sum::<f64>() / rows.len() as f64
-        };
-        Ok(Means { auc: mean(&|row| row.auc.unwrap_or(f64::NAN)), log_loss: mean(&|row| row.log_loss) })
+    /// The cutoffs to test at, ascending.
+    fn tested(&self, history: &History) -> Vec<Day> {
+        let TrainingOptions { horizon_days, lead_days, .. } = self.training;
+        let last = history.observed_until().plus_days(-(horizon_days + lead_days));
+        // Not the last observable cutoff: that one is for testing what was chosen here.
+        let step = self.every_days.unwrap_or((horizon_days / 2).max(1));
+        (1..=self.cutoffs).rev().map(|back| last.plus_days(-step.saturating_mul(back))).collect()
+    }
+
+    /// Training snapshots as `evaluate` takes them at this cutoff, and those of the cutoff.
+    fn split(
+        &self,
+        history: &History,
+        features: &FeatureSet,
+        at: Day,
+    ) -> winback::Result<(Snapshots, Snapshots)> {
+        let TrainingOptions { horizon_days, lead_days, .. } = self.training;
+        let straddling = (horizon_days + lead_days - 1) / (horizon_days / 2).max(1);
+        Snapshots::params(features.clone())
+            .with_horizon_days(horizon_days)
+            .with_lead_days(lead_days)
+            .with_cutoffs(Cutoffs::rolling().ending(at).at_most(TRAINING_CUTOFFS + 1 + straddling as usize))
+            .build(history)?
+            .split_at(at)
+    }
+
+    fn test(
+        &self,
+        history: &History,
+        features: &FeatureSet,
+        params: &ChurnModelParams,
+    ) -> Result<Vec<Tested>, Box<dyn Error>> {
+        let tested = self.tested(history).into_iter().map(|at| -> Result<Tested, Box<dyn Error>> {
+            let (training, test) = self.split(history, features, at)?;
+            let scores = params.fit(&training)?.score(history, at)?;
+            // Both hold every customer who had bought by then, in order of id.
+            let test = test.to_frame()?;
+            let labels: Vec<bool> = test.column("churned")?.bool()?.iter().flatten().collect();
+            let ids = test.column("customer_id")?.as_materialized_series().iter().map(|id| id.to_string());
+            Ok(Tested {
+                auc: metrics::roc_auc(scores.probabilities(), &labels).unwrap_or(f64::NAN),
+                losses: ids.zip(metrics::log_losses(scores.probabilities(), &labels)).collect(),
+            })
+        });
+        tested.collect()
+    }
+}
+
+/// How much worse one fit is than another, over all cutoffs.
+struct Change {
+    auc: f64,
+    log_loss: f64,
+    /// Clustered by customer, who stands at several cutoffs.
+    standard_error: f64,
+    cutoffs_worse: usize,
+}
+
+impl Change {
+    fn of(without: &[Tested], whole: &[Tested]) -> Self {
+        let cutoffs = whole.len() as f64;
+        let (mut auc, mut log_loss, mut cutoffs_worse) = (0.0, 0.0, 0);
+        let mut of_customers: BTreeMap<&str, f64> = BTreeMap::new();
+        for (without, whole) in without.iter().zip(whole) {
+            let rows = whole.losses.len() as f64;
+            let pairs = || without.losses.iter().zip(&whole.losses);
+            let mean = pairs().map(|(a, b)| a.1 - b.1).sum::<f64>() / rows;
+            for (a, b) in pairs() {
+                *of_customers.entry(&b.0).or_default() += (a.1 - b.1 - mean) / (rows * cutoffs);
+            }
+            auc += (without.auc - whole.auc) / cutoffs;
+            log_loss += mean / cutoffs;
+            cutoffs_worse += usize::from(mean > 0.0);
+        }
+        let standard_error = of_customers.values().map(|part| part * part).sum::<f64>().sqrt();
+        Change { auc, log_loss, standard_error, cutoffs_worse }
     }
 }
 
@@ -71,21 +140,36 @@ fn main() -> ExitCode {
         let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
         let all = FeatureSet::standard(options.training.horizon_days, &segments);
         progress.step("fitting with everything");
-        let whole = options.means(&history, all.clone())?;
+        let whole = options.test(&history, &all, &options.params())?;
+        let mean = |value: &dyn Fn(&Tested) -> f64| whole.iter().map(value).sum::<f64>() / whole.len() as f64;
+        let loss = |tested: &Tested| {
+            tested.losses.iter().map(|(_, loss)| loss).sum::<f64>() / tested.losses.len() as f64
+        };
         let mut out = std::io::stdout().lock();
-        writeln!(out, "| left out | AUC | log-loss |")?;
-        writeln!(out, "|---|---|---|")?;
-        writeln!(out, "| nothing | {:.4} | {:.4} |", whole.auc, whole.log_loss)?;
-        for feature in all.resolve(&history)? {
-            progress.step("fitting without one feature after another");
-            let without = options.means(&history, all.clone().without(&feature))?;
+        writeln!(out, "| left out | AUC | log-loss | ± s.e. | worse at |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
+        writeln!(out, "| nothing | {:.4} | {:.4} | | |", mean(&|tested| tested.auc), mean(&loss))?;
+        let mut row = |name: &str, without: &[Tested]| {
+            let Change { auc, log_loss, standard_error, cutoffs_worse } = Change::of(without, &whole);
             writeln!(
                 out,
-                "| `{}` | {:+.4} | {:+.4} |",
-                feature.name(),
-                without.auc - whole.auc,
-                without.log_loss - whole.log_loss
+                "| `{name}` | {auc:+.4} | {log_loss:+.4} | {standard_error:.4} | {cutoffs_worse} of {} |",
+                whole.len()
+            )
+        };
+        progress.step("fitting without one feature after another");
+        for feature in all.resolve(&history)? {
+            row(
+                &feature.name(),
+                &options.test(&history, &all.clone().without(&feature), &options.params())?,
             )?;
+        }
+        if options.products {
+            progress.step("fitting without one product after another");
+            let last = options.tested(&history).last().copied().unwrap_or(history.observed_until());
+            for product in options.params().fit(&options.split(&history, &all, last)?.0)?.products() {
+                row(&product, &options.test(&history, &all, &options.params().without_product(&product))?)?;
+            }
         }
         Ok(())
     })

@@ -12,6 +12,7 @@ mod terms;
 mod scorer;
 mod curves;
 mod drivers;
+mod strength;
 mod fit;
 mod rhythm;
 mod season;
@@ -36,37 +37,36 @@ pub use self::recalibrate::Recalibration;
 pub use self::reference::ReferenceCustomer;
 pub(crate) use self::rhythm::Rhythm;
 pub(crate) use self::scorer::{Scorer, linear};
-use self::season::Residual;
 pub use self::season::Season;
-pub(crate) use self::terms::Term;
+pub use self::strength::StrengthChoice;
 pub use self::terms::TermChoice;
+pub(crate) use self::terms::{Term, TermKind};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::features::{Feature, FeatureSet, Population};
+use crate::features::{Feature, Population};
 use crate::history::{History, HistoryParams};
 use crate::math::sigmoid;
-use crate::snapshot::{Cutoffs, LabelWindow, Snapshots};
+use crate::snapshot::{LabelWindow, Snapshots};
 
 /// The class whose probability the model gives.
 pub const POSITIVE_CLASS: &str = "churned";
 /// The top share of recent customers in training that counts as at risk.
 const AT_RISK_FRACTION: f64 = 0.1;
 const DEFAULT_MAX_ROWS: usize = 1_000_000;
-/// The season is learned from at most so many cutoffs, the latest ones.
-const MOST_SEASON_CUTOFFS: i32 = 120;
 
 /// How to fit a model.
 ///
 /// | setting | default |
 /// |---|---|
 /// | columns | all, a few core ones below 100 rows of the rarer class, or none but the rhythm below 40 ([`ModelKind`]) |
-/// | L2 strength λ | 30, falling to 3 as data grow, or one of 1 … 300 that does surely better forward in time |
+/// | L2 strength λ | by the evidence of the data below 1,000 rows of the rarer class ([`StrengthChoice::Evidence`]); else 30, falling to 3 as they grow, or one of 1 … 300 that does surely better forward in time |
 /// | most rows fitted on | 1,000,000, whole customers by a hash of their id |
 #[derive(Clone, Debug)]
 pub struct ChurnModelParams {
     terms: TermChoice,
     l2: Option<f64>,
     max_rows: usize,
+    left_out: Vec<String>,
 }
 
 impl ChurnModelParams {
@@ -82,6 +82,14 @@ impl ChurnModelParams {
     #[must_use]
     pub fn with_terms(mut self, terms: TermChoice) -> Self {
         self.terms = terms;
+        self
+    }
+
+    /// Leaves a product or square of two features out, by the name that [`ChurnModel::products`] gives it;
+    /// to see what it is worth. (A feature is left out with [`FeatureSet::without`](crate::FeatureSet::without).)
+    #[must_use]
+    pub fn without_product(mut self, name: impl Into<String>) -> Self {
+        self.left_out.push(name.into());
         self
     }
 
@@ -107,7 +115,7 @@ impl ChurnModelParams {
         }
         let (rhythm, fitted) = match rhythm::fit(snapshots, self.terms)? {
             Some((rhythm, fitted)) => (Some(rhythm), fitted),
-            None => (None, fit::fit(snapshots, self.terms, self.l2, self.max_rows)?),
+            None => (None, fit::fit(snapshots, self)?),
         };
         let probabilities = fitted.probabilities;
         let recent: Vec<f64> = (0..snapshots.rows())
@@ -220,7 +228,12 @@ impl ChurnModel {
     /// Begins to fit a model.
     #[must_use]
     pub fn params() -> ChurnModelParams {
-        ChurnModelParams { terms: TermChoice::Automatic, l2: None, max_rows: DEFAULT_MAX_ROWS }
+        ChurnModelParams {
+            terms: TermChoice::Automatic,
+            l2: None,
+            max_rows: DEFAULT_MAX_ROWS,
+            left_out: Vec::new(),
+        }
     }
 
     /// What the model answers from.
@@ -260,6 +273,13 @@ impl ChurnModel {
     #[must_use]
     pub fn features(&self) -> &[Feature] {
         &self.features
+    }
+
+    /// The products and squares among its columns, by name.
+    #[must_use]
+    pub fn products(&self) -> Vec<String> {
+        let products = self.terms.iter().filter(|term| matches!(term.kind, TermKind::Product(..)));
+        products.map(|term| term.kind.name(&self.features)).collect()
     }
 
     /// How the log it was trained on was read.
@@ -345,56 +365,5 @@ impl ChurnModel {
             return Ok(());
         }
         Err(Error::PolicyMismatch { trained: own.policy(), found: theirs.policy() })
-    }
-}
-
-impl ChurnModel {
-    /// Learns the time of year from the log the model was trained on (or a longer one, read the same
-    /// way): how far predictions were off at cutoffs of earlier years.
-    ///
-    /// Only labels that ended by the model's own last one are looked at. Where the log is shorter than 13
-    /// months plus a horizon the season stays unknown, and [`Season::spread`] says how much that may
-    /// matter. A model of the rhythm alone ([`ModelKind::Rhythm`]) stays without a season: so few rows show
-    /// none.
-    ///
-    /// # Errors
-    /// [`Error::PolicyMismatch`] for a log read another way, and what [`Snapshots`] refuses.
-    pub fn with_season(mut self, history: &History) -> Result<ChurnModel> {
-        self.check_policy(history)?;
-        if self.rhythm.is_some() {
-            return Ok(self);
-        }
-        let features = self.features_in(history)?;
-        let horizon_days = self.label.horizon_days;
-        let step = (horizon_days / 2).max(1);
-        let first = history.observed_from().plus_days(horizon_days);
-        let last = self.provenance.last_cutoff.min(history.observed_until().plus_days(-self.label.days()));
-        let mut cutoffs: Vec<Day> = (0..MOST_SEASON_CUTOFFS)
-            .map(|back| last.plus_days(-step.saturating_mul(back)))
-            .take_while(|cutoff| *cutoff >= first)
-            .collect();
-        cutoffs.reverse();
-        let mut residuals = Vec::with_capacity(cutoffs.len());
-        for cutoff in cutoffs {
-            // One at a time, so that a long log does not need all its panels at once.
-            let built =
-                Snapshots::params(features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with))
-                    .with_horizon_days(horizon_days)
-                    .with_lead_days(self.label.lead_days)
-                    .with_population(self.population)
-                    .with_cutoffs(Cutoffs::explicit([cutoff]))
-                    .build(history);
-            match built {
-                Ok(snapshots) => {
-                    let log_odds = self.log_odds(snapshots.columns());
-                    residuals.push(Residual::new(cutoff, &log_odds, snapshots.labels()));
-                }
-                Err(Error::BeforeFirstPurchase { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let season = Season::learn(residuals, &self.provenance.cutoffs);
-        self.season = Some(season);
-        Ok(self)
     }
 }

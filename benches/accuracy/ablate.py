@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from judge import Difference, auc, log_losses
-from panel import MOST_TRAINING_CUTOFFS, PRODUCTS, TASKS, Log, Task, own_matrix, snapshot, winback_first_cutoff
+from panel import MOST_TRAINING_CUTOFFS, OWN_PRODUCTS, TASKS, Log, Task, own_matrix, snapshot, winback_first_cutoff
 
 STRENGTH = 10.0
 NAMES = {"r": "days since last", "T": "tenure", "n": "purchases", "g": "interval shrunk", "o": "overdue ratio",
@@ -21,7 +21,7 @@ NAMES = {"r": "days since last", "T": "tenure", "n": "purchases", "g": "interval
          "n_H/2": "purchases in H/2", "n_H": "purchases in H", "n_2H": "purchases in 2H",
          "n_4H": "purchases in 4H", "mean_amount": "amount mean", "last_amount": "amount last",
          "spend_H": "spend in H", "spend_2H": "spend in 2H", "is_1": "is single purchase",
-         "beyond_max": "is silent beyond longest"}
+         "beyond_max": "is silent beyond longest", "r/T": "silence fraction", "own_return": "own return"}
 
 
 def title(name: str) -> str:
@@ -61,7 +61,7 @@ def ablated(task: Task, data: Path, left_out: list[str]):
 
 def main():
     data = Path(sys.argv[1])
-    left_out = list(NAMES) + [f"{a} x {b}" for a, b in PRODUCTS]
+    left_out = list(NAMES) + [f"{a} x {b}" for a, b in OWN_PRODUCTS]
     tasks = [task for task in TASKS if (data / task.file).exists()]
     results = [ablated(task, data, left_out) for task in tasks]
     print("| left out | " + " | ".join(f"{task.name}: AUC, log-loss" for task in tasks) + " | mean log-loss |")

@@ -3,7 +3,8 @@
 #
 #   bash benches/accuracy/run.sh [DATA_FOLDER] [ablate]
 #
-# With `ablate` it leaves out one feature or product after another instead, at the earlier cutoffs.#
+# With `ablate` it leaves out one feature or product after another instead, at the earlier cutoffs.
+#
 # DATA_FOLDER (default: $WINBACK_DATA) holds cdnow_full.parquet, completejourney_orders_half.parquet and
 # online_retail_orders.csv; a task whose file is missing is left out. The Python packages go into a
 # virtual environment under $WINBACK_ACCURACY_WORK (default: ~/.cache/winback-accuracy), as do all

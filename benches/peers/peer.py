@@ -1,7 +1,7 @@
 """The peers' side: one piece of work per run, timed inside, told as a line of JSON.
 
-Every query computes what `FeatureSet::standard(90, &[])` does on a log with amounts and without
-discounts and segments: orders of a day are merged, a day with refunds is a purchase only where something
+Every query computes what `FeatureSet::standard(90, &[])` but the own return does on a log with amounts and
+without discounts and segments: orders of a day are merged, a day with refunds is a purchase only where something
 is left, windows are half open, undefined is null.
 """
 
@@ -58,6 +58,7 @@ def features_sql(keys: str, with_cutoff: bool) -> str:
            (c - last) / ((last - first + {H}) / n) AS overdue_ratio_{H}_days,
            n / (c - first + {H}) AS purchases_per_day_shrunk_{H}_days,
            interval_sd AS interval_sd_days, interval_max AS interval_max_days, interval_last AS interval_last_days,
+           (c - last) / greatest(c - first, 1) AS silence_fraction,
            {counts}, net / n AS amount_mean, amount_last, {spends},
            CASE WHEN net + refunded > 0
                 THEN least(1, (refunded + coalesce(returned, 0)) / (net + refunded)) END AS refund_fraction,
@@ -162,6 +163,7 @@ def polars_features_at(pl, judged, purchases, cutoff: date):
         interval_sd_days="interval_sd_days",
         interval_max_days="interval_max_days",
         interval_last_days="interval_last_days",
+        silence_fraction=since / tenure.clip(lower_bound=1),
         **{name: name for name in (f"purchases_last_{w}_days" for w in COUNT_WINDOWS)},
         amount_mean=pl.col("net") / n,
         amount_last="amount_last",

@@ -43,6 +43,14 @@ pub enum Feature {
     IntervalMax,
     /// Latest interval, days; null without one.
     IntervalLast,
+    /// Days since last over the tenure (at least one day), 0 to 1.
+    SilenceFraction,
+    /// ln((k + ½) / (m − k + ½)): of the customer's own m intervals longer than the present silence, k
+    /// ended within H more days. 0 without such an interval.
+    OwnReturn {
+        /// The horizon, days.
+        horizon_days: i32,
+    },
     /// Purchases in the last `days` days.
     PurchasesIn {
         /// Length of the window, days.
@@ -120,6 +128,8 @@ impl Feature {
             Feature::IntervalSd => "interval_sd_days".into(),
             Feature::IntervalMax => "interval_max_days".into(),
             Feature::IntervalLast => "interval_last_days".into(),
+            Feature::SilenceFraction => "silence_fraction".into(),
+            Feature::OwnReturn { horizon_days } => format!("own_return_log_odds_{horizon_days}_days"),
             Feature::PurchasesIn { days } => format!("purchases_last_{days}_days"),
             Feature::AmountMean => "amount_mean".into(),
             Feature::AmountLast => "amount_last".into(),
@@ -157,6 +167,14 @@ impl Feature {
             Feature::IntervalSd => ("days", "sample standard deviation of the intervals".to_owned()),
             Feature::IntervalMax => ("days", "longest interval between purchases".to_owned()),
             Feature::IntervalLast => ("days", "last purchase - the one before".to_owned()),
+            Feature::SilenceFraction => ("fraction", "days since last / tenure, at least 1 day".to_owned()),
+            Feature::OwnReturn { horizon_days } => (
+                "log-odds",
+                format!(
+                    "ln((k + 1/2) / (m - k + 1/2)) of the m own intervals longer than the silence, of which k \
+                     ended within {horizon_days} more days"
+                ),
+            ),
             Feature::PurchasesIn { days } => ("purchases", format!("purchases in the last {days} days")),
             Feature::AmountMean => ("amount", "net amount per purchase".to_owned()),
             Feature::AmountLast => ("amount", "net amount of the latest purchase".to_owned()),
@@ -194,7 +212,9 @@ impl Feature {
             | Feature::IntervalShrunk { .. }
             | Feature::IntervalSd
             | Feature::IntervalMax
-            | Feature::IntervalLast => Idea::Rhythm,
+            | Feature::IntervalLast
+            | Feature::SilenceFraction
+            | Feature::OwnReturn { .. } => Idea::Rhythm,
             Feature::TenureDays
             | Feature::NPurchases
             | Feature::PurchaseRate { .. }
@@ -215,7 +235,9 @@ impl Feature {
     pub fn transform(&self) -> Transform {
         match self {
             Feature::PurchaseRate { .. } => Transform::Log,
-            Feature::RefundFraction
+            Feature::SilenceFraction
+            | Feature::OwnReturn { .. }
+            | Feature::RefundFraction
             | Feature::DiscountFraction
             | Feature::IsSinglePurchase
             | Feature::IsSilentBeyondLongest
@@ -228,8 +250,14 @@ impl Feature {
 
     /// The other feature whose value already tells where this one is null.
     pub(crate) fn null_is_told_by(&self) -> Option<Feature> {
-        matches!(self, Feature::IntervalMax | Feature::IntervalLast | Feature::IsSilentBeyondLongest)
-            .then_some(Feature::IsSinglePurchase)
+        match self {
+            Feature::IntervalMax | Feature::IntervalLast | Feature::IsSilentBeyondLongest => {
+                Some(Feature::IsSinglePurchase)
+            }
+            // Nothing was paid where the mean amount is 0. A column for so few would bend the amounts' own.
+            Feature::RefundFraction => Some(Feature::AmountMean),
+            _ => None,
+        }
     }
 
     /// The same feature of a segment column by another name.
@@ -272,6 +300,7 @@ impl Feature {
             Feature::IntervalShrunk { horizon_days: days }
             | Feature::OverdueRatio { horizon_days: days }
             | Feature::PurchaseRate { horizon_days: days }
+            | Feature::OwnReturn { horizon_days: days }
             | Feature::PeerLoss { horizon_days: days, .. }
             | Feature::OverallLoss { horizon_days: days, .. }
             | Feature::PurchasesIn { days }
@@ -310,6 +339,10 @@ impl Feature {
             Feature::IntervalMax => each(states, out, rhythm::interval_max),
             Feature::IntervalLast => each(states, out, rhythm::interval_last),
             Feature::IsSilentBeyondLongest => each(states, out, rhythm::is_silent_beyond_longest),
+            Feature::SilenceFraction => each(states, out, rhythm::silence_fraction),
+            Feature::OwnReturn { horizon_days } => {
+                each(states, out, |state| rhythm::own_return_log_odds(state, *horizon_days));
+            }
             Feature::PurchasesIn { days } => windowed(block, *days, out, trend::purchases_since),
             Feature::AmountMean => each(states, out, money::amount_mean),
             Feature::AmountLast => each(states, out, money::amount_last),

@@ -1,6 +1,7 @@
 //! How regularly does the customer buy, and is this silence unusual?
 
 use super::view::State;
+use crate::math;
 
 /// (last − first + H) / n: the mean interval, shrunk to the horizon by one interval of its length.
 pub(super) fn interval_shrunk(state: &State, horizon_days: i32) -> f64 {
@@ -49,4 +50,27 @@ pub(super) fn is_silent_beyond_longest(state: &State) -> f64 {
         return f64::NAN;
     }
     f64::from(state.days_since_last() > state.sums.interval_max)
+}
+
+/// Days since last over the tenure, at least one day.
+pub(super) fn silence_fraction(state: &State) -> f64 {
+    f64::from(state.days_since_last()) / f64::from(state.tenure_days().max(1))
+}
+
+/// ln((k + ½) / (m − k + ½)) of the m own intervals longer than the silence, of which k ended within H more
+/// days; half an interval on either side keeps it finite, and makes it 0 where there is none.
+pub(super) fn own_return_log_odds(state: &State, horizon_days: i32) -> f64 {
+    let silence = state.days_since_last();
+    if silence >= state.sums.interval_max {
+        return 0.0;
+    }
+    let days = state.days();
+    let until = silence.saturating_add(horizon_days);
+    // Without branches, so that the compiler can count many at a time.
+    let (longer, still_longer) =
+        days.iter().zip(&days[1..]).fold((0_u32, 0_u32), |(longer, still_longer), (before, day)| {
+            let interval = day - before;
+            (longer + u32::from(interval > silence), still_longer + u32::from(interval > until))
+        });
+    math::ln((f64::from(longer - still_longer) + 0.5) / (f64::from(still_longer) + 0.5))
 }

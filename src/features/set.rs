@@ -52,6 +52,8 @@ impl FeatureSet {
             Feature::IntervalSd,
             Feature::IntervalMax,
             Feature::IntervalLast,
+            Feature::SilenceFraction,
+            Feature::OwnReturn { horizon_days },
         ];
         features.extend(windows.into_iter().map(|days| Feature::PurchasesIn { days }));
         features.extend([

@@ -2,23 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ChurnModelParams;
 use super::curves::Curves;
 use super::design::Design;
 use super::drivers::IdeaWeights;
 use super::logistic::{self, LogisticFit};
 use super::scorer::log_odds;
-use super::terms::{Term, TermChoice, TermKind, TermRows, candidates, core, standardise, transform};
+use super::strength::{StrengthChoice, by_evidence};
+use super::terms::{
+    Term, TermChoice, TermKind, TermRows, candidates, core, products, standardise, transform,
+};
 use crate::error::{Error, Result};
-use crate::features::{Idea, salted_hash};
+use crate::features::{Feature, Idea, salted_hash};
 use crate::math;
 use crate::metrics;
 use crate::snapshot::Snapshots;
 
 /// L2 strengths tried forward in time; scikit-learn's C is 1 over them.
 const STRENGTHS: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// The default strength up to [`SHRUNK_EVENTS`], where 30 did best on samples of every open log; beyond,
-/// it falls as events grow, to the least of [`DEFAULT_RANGE`].
-const SHRUNK_EVENTS: f64 = 1_000.0;
+/// Below so many events the evidence of the data sets the strength; from there on the default falls as events
+/// grow, over [`DEFAULT_RANGE`].
+const EVIDENCE_EVENTS: usize = 1_000;
+/// At most so many rows serve for that.
+const EVIDENCE_ROWS: usize = 12_000;
 const DEFAULT_RANGE: (f64, f64) = (3.0, 30.0);
 /// Below so many events only the core columns are tried: more cannot be learned from them. Events are
 /// the rows of the rarer class.
@@ -29,7 +35,7 @@ const SURE_STANDARD_ERRORS: f64 = 2.0;
 const LEAST_CUSTOMERS: usize = 30;
 /// At most so many cutoffs serve to choose the strength, the latest ones.
 const MOST_FOLDS: usize = 3;
-/// At most so many rows serve to choose the strength.
+/// At most so many rows serve to choose the strength forward in time.
 const STRENGTH_ROWS: usize = 60_000;
 /// Which customers are taken where not all are: the lowest md5(this ‖ id).
 const SAMPLE_SALT: &str = "winback-sample-1:";
@@ -47,8 +53,10 @@ pub struct FitSummary {
     pub separated: bool,
     /// The L2 strength λ: ½ λ ‖β‖² is added to the summed loss.
     pub l2: f64,
-    /// Mean log-loss forward in time of each strength tried; empty where it was given or there was
-    /// only one cutoff.
+    /// How it was chosen; `None` for a model of the rhythm alone, which has no columns to shrink.
+    pub strength_choice: Option<StrengthChoice>,
+    /// Mean log-loss forward in time of each strength tried; empty where it was given, set by the evidence,
+    /// or there was only one cutoff.
     pub strengths_tried: Vec<StrengthTried>,
     /// Rows fitted on.
     pub rows: usize,
@@ -83,12 +91,9 @@ pub(super) struct Fitted {
     pub(super) curves: Curves,
 }
 
-pub(super) fn fit(
-    snapshots: &Snapshots,
-    choice: TermChoice,
-    l2: Option<f64>,
-    max_rows: usize,
-) -> Result<Fitted> {
+pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fitted> {
+    let ChurnModelParams { terms: choice, l2, max_rows, ref left_out } = *params;
+    refuse_unknown(left_out, snapshots.features())?;
     let rows = sample(snapshots, &all_rows(snapshots), max_rows);
     let churned = rows.iter().filter(|&&row| snapshots.labels()[row as usize]).count();
     refuse_single_class(churned, rows.len())?;
@@ -98,12 +103,18 @@ pub(super) fn fit(
         TermChoice::Automatic => TermChoice::Full,
         chosen => chosen,
     };
-    let panel = Prepared::new(snapshots, choice);
-    let (l2, strengths_tried) = match l2 {
-        Some(l2) => (l2, Vec::new()),
+    let panel = Prepared::new(snapshots, choice, left_out);
+    let (terms, constant) = panel.standardise(&rows);
+    let Strength { l2, choice: strength_choice, tried: strengths_tried } = match l2 {
+        Some(l2) => Strength { l2, choice: StrengthChoice::Given, tried: Vec::new() },
+        None if events < EVIDENCE_EVENTS => {
+            let rows = sample(snapshots, &rows, EVIDENCE_ROWS);
+            let (l2, determined_columns) = by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows))?;
+            let choice = StrengthChoice::Evidence { determined_columns };
+            Strength { l2, choice, tried: Vec::new() }
+        }
         None => choose_strength(&panel, &rows, default_strength(events))?,
     };
-    let (terms, constant) = panel.standardise(&rows);
     let design = panel.design(&terms, &rows);
     let labels = panel.labels(&rows);
     let fit = logistic::fit(&design, &labels, l2, None)?;
@@ -121,6 +132,7 @@ pub(super) fn fit(
             iterations: fit.iterations,
             separated: fit.separated,
             l2,
+            strength_choice: Some(strength_choice),
             strengths_tried,
             rows: rows.len(),
             terms: choice,
@@ -135,6 +147,13 @@ pub(super) fn fit(
     })
 }
 
+/// A strength and where it comes from.
+struct Strength {
+    l2: f64,
+    choice: StrengthChoice,
+    tried: Vec<StrengthTried>,
+}
+
 /// A panel with its features transformed.
 struct Prepared<'a> {
     snapshots: &'a Snapshots,
@@ -143,12 +162,13 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(snapshots: &'a Snapshots, choice: TermChoice) -> Self {
+    fn new(snapshots: &'a Snapshots, choice: TermChoice, left_out: &[String]) -> Self {
         let transformed = transform(snapshots.features(), snapshots.columns());
-        let kinds = match choice {
+        let mut kinds = match choice {
             TermChoice::Core => core(snapshots.features()),
             _ => candidates(snapshots.features(), &transformed),
         };
+        kinds.retain(|kind| !left_out.contains(&kind.name(snapshots.features())));
         Prepared { snapshots, transformed, kinds }
     }
 
@@ -168,10 +188,10 @@ impl<'a> Prepared<'a> {
 /// The strength that does best on later cutoffs than it was fitted on.
 ///
 /// For each of the latest cutoffs that has labels ended before it, every strength is fitted on those
-/// and scored there. What is standardised is learned there too. A strength other than
-/// [`DEFAULT_STRENGTH`] is taken only where it is better than that by more than two standard errors of
-/// the difference: below them, differences are the noise of one log.
-fn choose_strength(panel: &Prepared, rows: &[u32], default: f64) -> Result<(f64, Vec<StrengthTried>)> {
+/// and scored there. What is standardised is learned there too. A strength other than the default is taken
+/// only where it is better than that by more than two standard errors of the difference: below them,
+/// differences are the noise of one log.
+fn choose_strength(panel: &Prepared, rows: &[u32], default: f64) -> Result<Strength> {
     let snapshots = panel.snapshots;
     let rows = sample(snapshots, rows, STRENGTH_ROWS);
     let cutoffs = snapshots.cutoffs();
@@ -201,7 +221,7 @@ fn choose_strength(panel: &Prepared, rows: &[u32], default: f64) -> Result<(f64,
         }
     }
     if losses[0].is_empty() {
-        return Ok((default, Vec::new()));
+        return Ok(Strength { l2: default, choice: StrengthChoice::Events, tried: Vec::new() });
     }
     let tried: Vec<StrengthTried> = STRENGTHS
         .iter()
@@ -212,7 +232,11 @@ fn choose_strength(panel: &Prepared, rows: &[u32], default: f64) -> Result<(f64,
     let best = (0..tried.len()).rev().min_by(|&a, &b| tried[a].log_loss.total_cmp(&tried[b].log_loss));
     let chosen =
         best.filter(|&best| is_surely_better(&losses[best], &losses[default], &customers)).unwrap_or(default);
-    Ok((STRENGTHS[chosen], tried))
+    let choice = match chosen == default {
+        true => StrengthChoice::Events,
+        false => StrengthChoice::ForwardInTime,
+    };
+    Ok(Strength { l2: STRENGTHS[chosen], choice, tried })
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -281,6 +305,18 @@ fn sample(snapshots: &Snapshots, rows: &[u32], most: usize) -> Vec<u32> {
         .collect()
 }
 
+fn refuse_unknown(left_out: &[String], features: &[Feature]) -> Result<()> {
+    let known: Vec<String> = products(features).map(|product| product.name(features)).collect();
+    match left_out.iter().find(|name| !known.contains(name)) {
+        Some(unknown) => Err(Error::parameter(
+            "product left out",
+            format!("`{unknown}`"),
+            "a product of the model, as `ChurnModel::products` names it",
+        )),
+        None => Ok(()),
+    }
+}
+
 fn is_single_class(labels: &[bool]) -> bool {
     labels.iter().all(|&label| label) || !labels.iter().any(|&label| label)
 }
@@ -296,7 +332,7 @@ fn refuse_single_class(churned: usize, rows: usize) -> Result<()> {
 /// The strength among those tried that is nearest to 30,000 over the events, on a log scale.
 fn default_strength(events: usize) -> f64 {
     let (least, most) = DEFAULT_RANGE;
-    let wanted = (most * SHRUNK_EVENTS / events.max(1) as f64).clamp(least, most);
+    let wanted = (most * EVIDENCE_EVENTS as f64 / events.max(1) as f64).clamp(least, most);
     let off = |l2: f64| (l2 / wanted).ln().abs();
     STRENGTHS.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(most)
 }

@@ -93,6 +93,7 @@ fn answer(snapshots: &Snapshots, summaries: &[Summary]) -> Result<(Rhythm, Fitte
             iterations,
             separated: false,
             l2: 0.0,
+            strength_choice: None,
             strengths_tried: Vec::new(),
             rows: latest.len(),
             terms: TermChoice::Rhythm,

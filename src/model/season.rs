@@ -6,12 +6,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ChurnModel;
 use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::features::FeatureSet;
+use crate::history::History;
 use crate::math::sigmoid;
+use crate::snapshot::{Cutoffs, Snapshots};
 
 const YEAR_DAYS: f64 = 365.25;
 const HALF_YEAR_DAYS: i32 = 183;
 const MOST_YEARS: i32 = 10;
+/// It is learned from at most so many cutoffs, the latest ones.
+const MOST_CUTOFFS: i32 = 120;
 /// A year needs so many cutoffs around a date to tell what is usual in it.
 const LEAST_CUTOFFS: usize = 4;
 /// Before any year could be checked against the one before, half of what it shows is believed …
@@ -218,6 +225,57 @@ fn variance(values: &[f64]) -> f64 {
     }
     let mean = mean(values);
     values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (values.len() - 1) as f64
+}
+
+impl ChurnModel {
+    /// Learns the time of year from the log the model was trained on (or a longer one, read the same
+    /// way): how far predictions were off at cutoffs of earlier years.
+    ///
+    /// Only labels that ended by the model's own last one are looked at. Where the log is shorter than 13
+    /// months plus a horizon the season stays unknown, and [`Season::spread`] says how much that may
+    /// matter. A model of the rhythm alone ([`ModelKind::Rhythm`]) stays without a season: so few rows show
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::PolicyMismatch`] for a log read another way, and what [`Snapshots`] refuses.
+    pub fn with_season(mut self, history: &History) -> Result<ChurnModel> {
+        self.check_policy(history)?;
+        if self.rhythm.is_some() {
+            return Ok(self);
+        }
+        let features = self.features_in(history)?;
+        let horizon_days = self.label.horizon_days;
+        let step = (horizon_days / 2).max(1);
+        let first = history.observed_from().plus_days(horizon_days);
+        let last = self.provenance.last_cutoff.min(history.observed_until().plus_days(-self.label.days()));
+        let mut cutoffs: Vec<Day> = (0..MOST_CUTOFFS)
+            .map(|back| last.plus_days(-step.saturating_mul(back)))
+            .take_while(|cutoff| *cutoff >= first)
+            .collect();
+        cutoffs.reverse();
+        let mut residuals = Vec::with_capacity(cutoffs.len());
+        for cutoff in cutoffs {
+            // One at a time, so that a long log does not need all its panels at once.
+            let built =
+                Snapshots::params(features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with))
+                    .with_horizon_days(horizon_days)
+                    .with_lead_days(self.label.lead_days)
+                    .with_population(self.population)
+                    .with_cutoffs(Cutoffs::explicit([cutoff]))
+                    .build(history);
+            match built {
+                Ok(snapshots) => {
+                    let log_odds = self.log_odds(snapshots.columns());
+                    residuals.push(Residual::new(cutoff, &log_odds, snapshots.labels()));
+                }
+                Err(Error::BeforeFirstPurchase { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let season = Season::learn(residuals, &self.provenance.cutoffs);
+        self.season = Some(season);
+        Ok(self)
+    }
 }
 
 #[cfg(test)]

@@ -162,6 +162,12 @@ pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<
             kinds.push(TermKind::Missing(position));
         }
     }
+    kinds.extend(products(features));
+    kinds
+}
+
+/// The products worth trying, where their features are there.
+pub(crate) fn products(features: &[Feature]) -> impl Iterator<Item = TermKind> {
     let find = |wanted: fn(&Feature) -> bool| features.iter().position(wanted);
     let recency = find(|feature| matches!(feature, Feature::DaysSinceLast));
     let tenure = find(|feature| matches!(feature, Feature::TenureDays));
@@ -172,13 +178,12 @@ pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<
         (recency, tenure),
         (tenure, count),
         (overdue, count),
+        (overdue, tenure),
         (recency, recency),
-        (tenure, tenure),
         (count, count),
         (overdue, overdue),
     ];
-    kinds.extend(pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?))));
-    kinds
+    pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?)))
 }
 
 /// How a feature enters by itself.

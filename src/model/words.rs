@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::terms::TermChoice;
-use super::{ChurnModel, ModelKind, POSITIVE_CLASS, Provenance};
+use super::{ChurnModel, FitSummary, ModelKind, POSITIVE_CLASS, Provenance, StrengthChoice};
 
 impl fmt::Display for ChurnModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,15 +35,15 @@ impl fmt::Display for ChurnModel {
         }
         write!(
             f,
-            "\n  {} columns from {} features, L2 strength {}, {} in {}",
+            "\n  {} columns from {} features, {} in {}, {}",
             self.terms.len(),
             self.features.len(),
-            self.fit.l2,
             if self.fit.converged { "converged" } else { "NOT converged" },
             match self.fit.iterations {
                 1 => "1 Newton step".to_owned(),
                 steps => format!("{steps} Newton steps"),
-            }
+            },
+            strength(&self.fit),
         )?;
         if self.fit.rows < *rows {
             write!(f, "\n  fitted on {} of these rows, chosen by customer", self.fit.rows)?;
@@ -61,6 +61,19 @@ impl fmt::Display for ChurnModel {
             write!(f, "\n  {season}")?;
         }
         self.write_at_risk(f)
+    }
+}
+
+/// What the L2 strength is, and who says so.
+fn strength(fit: &FitSummary) -> String {
+    let l2 = fit.l2;
+    match fit.strength_choice {
+        None | Some(StrengthChoice::Given) => format!("L2 strength {l2} as given"),
+        Some(StrengthChoice::Events) => format!("L2 strength {l2} by the number of events"),
+        Some(StrengthChoice::ForwardInTime) => format!("L2 strength {l2}, surely better forward in time"),
+        Some(StrengthChoice::Evidence { determined_columns }) => {
+            format!("L2 strength {l2:.1} by the evidence, which determines {determined_columns:.1} columns")
+        }
     }
 }
 

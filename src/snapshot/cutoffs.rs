@@ -10,8 +10,9 @@ use crate::history::History;
 /// How many cutoffs are taken unless told otherwise.
 const DEFAULT_MOST: usize = 9;
 const MOST_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000;
-/// Below so many cutoffs a rolling start moves closer to the log's first day.
-const FEW_CUTOFFS: usize = 3;
+/// Where a rolling start may lie, in horizons after the log's first day, and how many training cutoffs that
+/// must leave; half a horizon after it otherwise.
+const STARTS: [(i32, usize); 2] = [(2, 3), (1, 2)];
 
 /// The days at whose end customers are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +36,9 @@ pub struct Rolling {
 impl Cutoffs {
     /// Rolls back from the last day whose label window is observed, half a horizon at a time.
     ///
-    /// The first cutoff lies no earlier than two horizons after the log's first day or, where that
-    /// leaves fewer than three that can train a model tested at the last one, half a horizon after it.
+    /// The first cutoff lies no earlier than two horizons after the log's first day; where that leaves
+    /// fewer than three cutoffs that can train a model tested at the last one, one horizon after it;
+    /// where that leaves fewer than two, half a horizon.
     #[must_use]
     pub fn rolling() -> Rolling {
         Rolling::default()
@@ -128,11 +130,17 @@ impl Rolling {
         let days = match self.first {
             Some(first) => back_to(first),
             None => {
-                let settled = back_to(from.plus_days(horizon.saturating_mul(2)));
                 // A cutoff whose label ends after the last cutoff cannot train a model that is
                 // tested there, so that only the others count.
-                let training = settled.iter().filter(|day| day.plus_days(label.days()) <= last).count();
-                if training >= FEW_CUTOFFS { settled } else { back_to(from.plus_days((horizon / 2).max(1))) }
+                let training =
+                    |days: &[Day]| days.iter().filter(|day| day.plus_days(label.days()) <= last).count();
+                STARTS
+                    .into_iter()
+                    .map(|(horizons, least)| {
+                        (back_to(from.plus_days(horizon.saturating_mul(horizons))), least)
+                    })
+                    .find(|(days, least)| training(days) >= *least)
+                    .map_or_else(|| back_to(from.plus_days((horizon / 2).max(1))), |(days, _)| days)
             }
         };
         if days.is_empty() {

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 use serde::Deserialize;
 use winback::features::Transform;
-use winback::model::TermChoice;
+use winback::model::{StrengthChoice, TermChoice};
 use winback::snapshot::LabelWindow;
 use winback::{ChurnModel, Cutoffs, Feature, FeatureSet, Snapshots};
 
@@ -197,4 +197,48 @@ fn provenance_says_what_the_model_was_made_from() {
     assert_eq!((provenance.rows, provenance.cutoffs.as_slice()), (snapshots.rows(), snapshots.cutoffs()));
     assert_eq!(provenance.labelled_until, snapshots.labelled_until());
     assert!(provenance.last_cutoff < day("2022-01-01"));
+}
+
+/// Below a thousand rows of the rarer class the data's own evidence sets the strength, beyond their number.
+#[test]
+fn the_strength_says_how_it_was_chosen() {
+    let chosen = |customers: i64, l2: Option<f64>| {
+        let history = history(&rhythmic(customers, 500, 7));
+        let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
+        let params = ChurnModel::params();
+        let model = l2.map_or(params.clone(), |l2| params.with_l2(l2)).fit(&snapshots).unwrap();
+        let events = model.provenance().churned_fraction * model.provenance().rows as f64;
+        let events = events.min(model.provenance().rows as f64 - events);
+        let summary = model.fit_summary().clone();
+        (events, summary.l2, summary.strength_choice.unwrap(), model.to_string())
+    };
+    let (events, l2, choice, words) = chosen(200, None);
+    assert!(events < 1_000.0 && (10.0..=100.0).contains(&l2), "{l2} with {events} events");
+    let StrengthChoice::Evidence { determined_columns } = choice else { panic!("{choice:?}") };
+    assert!(determined_columns > 0.0 && determined_columns < 33.0, "{determined_columns}");
+    assert!(words.contains(&format!("L2 strength {l2:.1} by the evidence")), "{words}");
+    let (events, l2, choice, words) = chosen(2_000, None);
+    assert!(events >= 1_000.0);
+    assert!(matches!(choice, StrengthChoice::Events | StrengthChoice::ForwardInTime), "{choice:?}");
+    assert!(words.contains(&format!("L2 strength {l2}")), "{words}");
+    let (_, l2, choice, words) = chosen(200, Some(7.5));
+    assert_eq!((l2, choice), (7.5, StrengthChoice::Given));
+    assert!(words.contains("L2 strength 7.5 as given"), "{words}");
+}
+
+#[test]
+fn a_product_can_be_left_out_by_name() {
+    let history = history(&rhythmic(200, 500, 7));
+    let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
+    let whole = ChurnModel::params().fit(&snapshots).unwrap().products();
+    assert_eq!(whole.len(), 8, "{whole:?}");
+    let without =
+        ChurnModel::params().without_product("n_purchases squared").fit(&snapshots).unwrap().products();
+    assert_eq!(whole.into_iter().filter(|name| name != "n_purchases squared").collect::<Vec<_>>(), without);
+    let error = ChurnModel::params().without_product("tenure_days squared").fit(&snapshots).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "product left out is `tenure_days squared`, expected a product of the model, as `ChurnModel::products` \
+         names it"
+    );
 }

@@ -147,6 +147,10 @@ fn features(
     put("interval_sd_days", (intervals.len() > 1).then_some(variance.sqrt()));
     put("interval_max_days", longest);
     put("interval_last_days", intervals.last().copied());
+    put("silence_fraction", Some(silent / f64::from(cutoff - first).max(1.0)));
+    let longer: Vec<f64> = intervals.iter().copied().filter(|interval| *interval > silent).collect();
+    let back = longer.iter().filter(|interval| **interval <= silent + horizon).count() as f64;
+    put("own_return_log_odds_30_days", Some(((back + 0.5) / (longer.len() as f64 - back + 0.5)).ln()));
     for days in [15, 30, 60, 120] {
         put(&format!("purchases_last_{days}_days"), Some(within(days).count() as f64));
     }

@@ -73,8 +73,13 @@ fn cutoffs_roll_back_from_the_last_observable_one() {
     check_rolling(400, 30, Cutoffs::rolling().every_days(100), &[70, 170, 270, 370]);
     // Not before two horizons after the log's first day.
     check_rolling(150, 30, Cutoffs::rolling(), &[60, 75, 90, 105, 120]);
-    // Where that leaves fewer than three for training: from half a horizon on.
-    check_rolling(120, 30, Cutoffs::rolling(), &[15, 30, 45, 60, 75, 90]);
+    // Where that leaves fewer than three for training: from one horizon on.
+    check_rolling(149, 30, Cutoffs::rolling(), &[44, 59, 74, 89, 104, 119]);
+    check_rolling(120, 30, Cutoffs::rolling(), &[30, 45, 60, 75, 90]);
+    check_rolling(105, 30, Cutoffs::rolling(), &[30, 45, 60, 75]);
+    // Where that leaves fewer than two: from half a horizon on.
+    check_rolling(104, 30, Cutoffs::rolling(), &[29, 44, 59, 74]);
+    check_rolling(60, 30, Cutoffs::rolling(), &[15, 30]);
     let from = first_day().plus_days(80);
     check_rolling(150, 30, Cutoffs::rolling().starting(from), &[90, 105, 120]);
     check_rolling(400, 30, Cutoffs::rolling().ending(first_day().plus_days(200)).at_most(2), &[185, 200]);
