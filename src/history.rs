@@ -20,6 +20,7 @@ mod partition;
 mod group;
 mod notes;
 mod append;
+mod slices;
 
 use std::hint::black_box;
 use std::ops::Range;

@@ -4,18 +4,19 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use winback::{ChurnModel, Cutoffs, FeatureSet, Snapshots, kernels};
+use polars::prelude::DataFrame;
+use winback::{ChurnModel, Cutoffs, FeatureSet, History, Snapshots, kernels};
 
 use super::{HORIZON_DAYS, SEED, history, is_measured, log, random};
 
-const WIDTH: usize = 20;
+pub const WIDTH: usize = 20;
 /// scikit-learn's default, C = 1.
-const L2: f64 = 1.0;
+pub const L2: f64 = 1.0;
 /// How far two ways to the same optimum may end apart.
 const TOLERANCE: f64 = 1e-6;
 
 /// Columns of about unit variance, and labels drawn from a logistic model of them.
-fn problem(rows: usize) -> (Vec<Vec<f64>>, Vec<bool>) {
+pub fn problem(rows: usize) -> (Vec<Vec<f64>>, Vec<bool>) {
     let mut state = SEED;
     let mut uniform = move || (random(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
     let mut column = || (0..rows).map(|_| 3_f64.sqrt() * (2.0 * uniform() - 1.0)).collect::<Vec<f64>>();
@@ -31,11 +32,11 @@ fn problem(rows: usize) -> (Vec<Vec<f64>>, Vec<bool>) {
     (columns, labels)
 }
 
-fn truth(column: usize) -> f64 {
+pub fn truth(column: usize) -> f64 {
     (column as f64 - 9.5) / 20.0
 }
 
-fn slices(columns: &[Vec<f64>]) -> Vec<&[f64]> {
+pub fn slices(columns: &[Vec<f64>]) -> Vec<&[f64]> {
     columns.iter().map(Vec::as_slice).collect()
 }
 
@@ -134,6 +135,33 @@ fn differ(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
+/// A model of the log, and its customers' features.
+pub struct Scored {
+    history: History,
+    pub model: ChurnModel,
+    features: DataFrame,
+    /// The features column by column, customers several times over.
+    pub raw: Vec<Vec<f64>>,
+}
+
+impl Scored {
+    pub fn new(rows: usize) -> Self {
+        let history = history(&log());
+        let set = FeatureSet::standard(HORIZON_DAYS, &[]);
+        let snapshots = Snapshots::params(set.clone()).build(&history).expect("a panel");
+        let model = ChurnModel::params().with_l2(1.0).fit(&snapshots).expect("a model");
+        let features = set.features_at(&history, history.observed_until()).expect("features");
+        let column = |name: &str| -> Vec<f64> {
+            let column = features.column(name).and_then(|column| column.f64().cloned());
+            let column = column.expect("a feature");
+            let values: Vec<f64> = column.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+            values.into_iter().cycle().take(rows).collect()
+        };
+        let raw = model.features().iter().map(|feature| column(&feature.name())).collect();
+        Scored { history, model, features, raw }
+    }
+}
+
 pub fn score(criterion: &mut Criterion) {
     let rows = if is_measured() { 1_000_000 } else { 5_000 };
     let mut bench = criterion.benchmark_group("score");
@@ -151,23 +179,8 @@ pub fn score(criterion: &mut Criterion) {
     bench.bench_function("linear, naive", |b| b.iter(|| black_box(probabilities_naively(&columns, &beta))));
     drop(columns);
 
-    // A model of the log, and its customers several times over.
-    let history = history(&log());
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
-    let snapshots = Snapshots::params(set.clone()).build(&history).expect("a panel");
-    let model = ChurnModel::params().with_l2(1.0).fit(&snapshots).expect("a model");
+    let Scored { history, model, features, raw } = Scored::new(rows);
     let last = history.observed_until();
-    let features = set.features_at(&history, last).expect("features");
-    let raw: Vec<Vec<f64>> = model
-        .features()
-        .iter()
-        .map(|feature| {
-            let column = features.column(&feature.name()).and_then(|column| column.f64().cloned());
-            let column = column.expect("a feature");
-            let values: Vec<f64> = column.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
-            values.into_iter().cycle().take(rows).collect()
-        })
-        .collect();
     let scores = model.score(&history, last).expect("scores");
     assert_eq!(scores.probabilities(), model.score_frame(&features).expect("scores").probabilities());
     let raw_of = slices(&raw);

@@ -1,22 +1,26 @@
 """Fit and score beside scikit-learn: the same seeded numbers, in turn, on the same machine.
 
-    python fit_score.py COMMAND...      COMMAND FOLDER serves winback's side (see fit_score.rs)
+    python fit_score.py --binary BINARY --data FOLDER      BINARY is the bench `peers` (see fit_score.rs)
 
-Prints JSON: medians in seconds and their ratios, after checking that both sides come to the same results.
+Prints Markdown: medians in seconds and their ratios, after checking that both sides come to the same results.
+The raw numbers are left in the folder as JSON.
 """
 
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+# Both sides have as many threads. numpy reads these when it is loaded.
+THREADS = os.environ.get("WINBACK_PEERS_THREADS", str(os.cpu_count()))
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, THREADS)
+
 import numpy as np
-import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -26,6 +30,12 @@ HORIZON = 90
 # Both ends of the comparison stop well within this of the optimum.
 COEFFICIENTS_WITHIN = 1e-6
 PROBABILITIES_WITHIN = 1e-12
+# The bars are for so many rows.
+BARRED_ROWS = 1_000_000
+FIT_BAR = 0.5
+SCORE_BAR = 2.5
+BANDWIDTH_BAR = 0.7
+RAW_BAR = 8.0
 
 
 def matrix(random, rows):
@@ -120,14 +130,70 @@ def timed(work):
     return time.perf_counter() - start, result
 
 
+def seconds_shown(seconds):
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
+
+
+def verdict(name, ratio, sign, bar):
+    met = ratio >= bar if sign == "≥" else ratio <= bar
+    shown = f"{bar:.0%}" if name == "bandwidth" else f"{bar:g}"
+    return f"{name} {sign} {shown}: {'met' if met else '**missed**'}"
+
+
+def table(rows, rounds, medians, tolerance, apart):
+    """Rows in the manner of compare.py's table."""
+    fastest = lambda start: min((median, name) for name, median in medians.items() if name.startswith(start))
+    fit, fit_name = fastest("sklearn fit")
+    score, score_name = fastest("sklearn score")
+    own = {work: medians[f"winback {work}"] for work in ("fit", "score", "sum", "raw")}
+    barred = rows == BARRED_ROWS
+    bars = lambda *told: ", ".join(verdict(*bar) for bar in told) if barred else "–"
+    line = lambda work, ours, theirs, total, ratios, bars: (
+        f"| {work} | {seconds_shown(ours)} | {seconds_shown(theirs)} | {total} | {ratios} | {bars} |"
+    )
+    solver = fit_name.removeprefix("sklearn fit ")
+    return [
+        f"{rows:,} rows of {WIDTH} columns; medians of {rounds} turns in one process per side. scikit-learn at the quicker",
+        "of two orders of memory, its solvers at the loosest tolerance that ends within "
+        f"{COEFFICIENTS_WITHIN:g} of the optimum ("
+        + ", ".join(f"{name} {value:g}" for name, value in tolerance.items())
+        + ").",
+        "",
+        "| work | winback | scikit-learn | plain sum | ratios | bars |",
+        "|---|---|---|---|---|---|",
+        line(
+            "fit", own["fit"], fit, "–", f"{own['fit'] / fit:.2f} × the faster solver ({solver})",
+            bars(("solver", own["fit"] / fit, "≤", FIT_BAR)),
+        ),
+        line(
+            "score, matrix to probability", own["score"], score, seconds_shown(own["sum"]),
+            f"`predict_proba` ({score_name.removeprefix('sklearn score ')}) takes {score / own['score']:.1f} ×, "
+            f"{own['sum'] / own['score']:.0%} of the sum's bandwidth",
+            bars(
+                ("`predict_proba`", score / own["score"], "≥", SCORE_BAR),
+                ("bandwidth", own["sum"] / own["score"], "≥", BANDWIDTH_BAR),
+            ),
+        ),
+        line(
+            "score, raw features to probability", own["raw"], medians["sklearn raw"], "–",
+            f"the pipeline takes {medians['sklearn raw'] / own['raw']:.1f} ×",
+            bars(("pipeline", medians["sklearn raw"] / own["raw"], "≥", RAW_BAR)),
+        ),
+        "",
+        "Compared: " + ", ".join(f"{name} apart by {value:.0e} at most" for name, value in apart.items()) + ".",
+        "",
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--binary", required=True, help="the bench `peers`")
+    parser.add_argument("--data", type=Path, required=True, help="folder for the raw numbers and what passes between the sides")
+    parser.add_argument("--rows", type=int, default=BARRED_ROWS)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("command", nargs="+", help="what serves winback's side, without the folder")
     arguments = parser.parse_args()
     random = np.random.default_rng(SEED)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.data) as folder:
         folder = Path(folder)
         x, labels = matrix(random, arguments.rows)
         raw = features(random, arguments.rows)
@@ -142,7 +208,13 @@ def main():
         best = LogisticRegression(solver="newton-cholesky", tol=1e-12, max_iter=100).fit(by_row, labels)
         beta = np.concatenate([best.intercept_, best.coef_[0]])
         beta.tofile(folder / "beta.f64")
-        ours = subprocess.Popen([*arguments.command, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ours = subprocess.Popen(
+            [arguments.binary, "fit-score", str(folder)],
+            env={**os.environ, "RAYON_NUM_THREADS": THREADS},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert json.loads(ours.stdout.readline())["work"] == "ready"
 
         def ask(work):
@@ -193,22 +265,10 @@ def main():
         assert apart["probabilities"] <= PROBABILITIES_WITHIN, apart
         assert apart["probabilities of raw features"] <= PROBABILITIES_WITHIN, apart
         medians = {name: statistics.median(times) for name, times in seconds.items()}
-        fastest = lambda start: min(median for name, median in medians.items() if name.startswith(start))
-        print(json.dumps({
-            "rows": arguments.rows,
-            "rounds": arguments.rounds,
-            "cores": os.cpu_count(),
-            "versions": {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__},
-            "tolerance": tolerance,
-            "largest difference": {name: float(value) for name, value in apart.items()},
-            "median seconds": medians,
-            "ratios": {
-                "fit: winback / fastest sklearn": medians["winback fit"] / fastest("sklearn fit"),
-                "score: fastest sklearn / winback": fastest("sklearn score") / medians["winback score"],
-                "score: bandwidth of a plain sum reached": medians["winback sum"] / medians["winback score"],
-                "raw features: sklearn / winback": medians["sklearn raw"] / medians["winback raw"],
-            },
-        }, indent=2))
+        apart = {name: float(value) for name, value in apart.items()}
+        raw = {"rows": arguments.rows, "tolerance": tolerance, "apart": apart, "seconds": seconds}
+        (arguments.data / "fit_score.json").write_text(json.dumps(raw, indent=1))
+        print("\n".join(table(arguments.rows, arguments.rounds, medians, tolerance, apart)))
 
 
 if __name__ == "__main__":
