@@ -58,10 +58,20 @@ pub(crate) fn walk(
     history: &History,
     features: &[Feature],
     cutoffs: &[Day],
+    population: (Population, i32),
+) -> Result<Panel> {
+    walk_among(history, features, cutoffs, population, &count_peers(history, features, cutoffs))
+}
+
+/// [`walk`] among peers that have been counted.
+pub(super) fn walk_among(
+    history: &History,
+    features: &[Feature],
+    cutoffs: &[Day],
     (population, horizon_days): (Population, i32),
+    peers: &[PeerTable],
 ) -> Result<Panel> {
     let included = |days_since_last| population.includes(days_since_last, horizon_days);
-    let peers = count_peers(history, features, cutoffs);
     let mut windows: Vec<i32> = features.iter().filter_map(Feature::window_days).collect();
     windows.sort_unstable();
     windows.dedup();
@@ -77,7 +87,7 @@ pub(crate) fn walk(
             let states = ranks.zip(&runs).flat_map(|(rank, run)| states_of(run, rank as u32, cutoffs));
             let states = states.filter(|state| included(state.days_since_last())).collect();
             let block = Block::new(states, &windows);
-            out.fill(&block, features, |feature, column| feature.fill(&block, &peers, history, column))
+            out.fill(&block, features, |feature, column| feature.fill(&block, peers, history, column))
         })
         .collect();
     match infinite.into_iter().flatten().min_by_key(|found| (found.feature, found.rank)) {
@@ -132,7 +142,7 @@ fn states_of<'a>(run: &'a Run<'a>, rank: u32, cutoffs: &[Day]) -> impl Iterator<
     cutoffs.filter_map(move |cutoff| State::advance(run, cutoff, rank, &mut sums))
 }
 
-fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
+pub(super) fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
     let mut tables: Vec<PeerTable> = Vec::new();
     let mut of_customers = None;
     for feature in features {
