@@ -61,10 +61,20 @@ pub(crate) fn walk(
     history: &History,
     features: &[Feature],
     cutoffs: &[Day],
+    population: (Population, i32),
+) -> Result<Panel> {
+    walk_among(history, features, cutoffs, population, &count_peers(history, features, cutoffs))
+}
+
+/// [`walk`] among peers that have been counted.
+pub(super) fn walk_among(
+    history: &History,
+    features: &[Feature],
+    cutoffs: &[Day],
     (population, horizon_days): (Population, i32),
+    peers: &[PeerTable],
 ) -> Result<Panel> {
     let included = |days_since_last: i32| population.includes(days_since_last, horizon_days);
-    let peers = count_peers(history, features, cutoffs);
     let mut windows: Vec<i32> = features.iter().filter_map(Feature::window_days).collect();
     windows.sort_unstable();
     windows.dedup();
@@ -85,7 +95,7 @@ pub(crate) fn walk(
                 included,
                 windows: &windows,
                 features,
-                peers: &peers,
+                peers,
                 history,
                 out,
             })
@@ -192,7 +202,7 @@ fn rows_per_block(
     (0..blocks.number()).into_par_iter().map(count).collect()
 }
 
-fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
+pub(super) fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
     let mut tables: Vec<PeerTable> = Vec::new();
     let mut of_customers = None;
     for feature in features {

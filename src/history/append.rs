@@ -108,7 +108,7 @@ impl History {
             ids: Arc::new(ids),
             places,
             partitions,
-            segment_values,
+            segment_values: Arc::new(segment_values),
             span: new.span.map_or(self.span, |span| Span::join(self.span, span)),
             aside,
             report,
@@ -193,7 +193,7 @@ fn recode(codes: &mut [u32], moved: &[u32]) {
     codes.iter_mut().filter(|code| **code != NO_SEGMENT).for_each(|code| *code = moved[*code as usize]);
 }
 
-fn joined_report(before: &InputReport, after: InputReport) -> InputReport {
+pub(super) fn joined_report(before: &InputReport, after: InputReport) -> InputReport {
     let mut faults: BTreeMap<_, _> = before.faults.iter().map(|fault| (fault.kind, fault.clone())).collect();
     join_faults(&mut faults, after.faults.into_iter().map(|fault| (fault.kind, fault)).collect());
     InputReport {

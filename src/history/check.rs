@@ -149,7 +149,7 @@ pub(super) struct SetAside {
 }
 
 impl SetAside {
-    fn new(params: &HistoryParams) -> Self {
+    pub(super) fn new(params: &HistoryParams) -> Self {
         SetAside { no_segment: vec![0; params.columns.segments.len()], ..SetAside::default() }
     }
 
