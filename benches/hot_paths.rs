@@ -1,137 +1,91 @@
-//! The hot paths on a seeded log, each beside a naive rival or with its result asserted.
+//! The hot paths on seeded logs, each beside a naive rival or a bare read, with its result asserted.
 //!
-//! `cargo bench` measures; `cargo test --bench hot_paths` only checks the results, on a small log.
+//! `cargo bench --bench hot_paths` measures, with a group's name that one alone; `cargo test --bench hot_paths` only checks the results, on a small log;
+//! `cargo test --bench hot_paths -- --instructions` counts the kernels' instructions (see `instructions.rs`).
 
-use std::collections::BTreeMap;
-use std::hint::black_box;
+#[path = "hot_paths/logs.rs"]
+mod logs;
+#[path = "hot_paths/group.rs"]
+mod group;
+#[path = "hot_paths/walk.rs"]
+mod walk;
+#[path = "hot_paths/fit_score.rs"]
+mod fit_score;
+#[path = "hot_paths/pipeline.rs"]
+mod pipeline;
+#[path = "hot_paths/append.rs"]
+mod append;
+#[path = "hot_paths/size.rs"]
+mod size;
+#[path = "hot_paths/kernel.rs"]
+mod kernel;
+#[path = "hot_paths/instructions.rs"]
+mod instructions;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use polars::prelude::*;
-use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use criterion::Criterion;
+
+use logs::{history, log, random};
 
 const SEED: u64 = 1;
-const DAYS: i32 = 720;
 const HORIZON_DAYS: i32 = 90;
-const ORDERS_PER_CUSTOMER: usize = 12;
 
-fn customers() -> usize {
-    // In test mode the shape matters, not the size.
-    if std::env::args().any(|argument| argument == "--bench") { 100_000 } else { 500 }
+/// In test mode the shape matters, not the size.
+fn is_measured() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A log in random order: every customer buys twelve times on average, some stop early.
-fn log() -> DataFrame {
-    let mut state = SEED;
-    let (mut ids, mut days, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..customers() * ORDERS_PER_CUSTOMER {
-        let customer = (random(&mut state) % customers() as u64) as i64;
-        let stays = DAYS as u64 / (1 + customer as u64 % 3);
-        ids.push(customer);
-        days.push(18_000 + (random(&mut state) % stays) as i32);
-        amounts.push((random(&mut state) % 10_000) as f64 / 100.0);
+/// Median seconds of two ways, in turns. Results are dropped outside the timing.
+fn medians<A, B>(turns: usize, mut one: impl FnMut() -> A, mut other: impl FnMut() -> B) -> (f64, f64) {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        ones.push(seconds(&mut one));
+        others.push(seconds(&mut other));
     }
-    DataFrame::new_infer_height(vec![
-        Column::new("customer_id".into(), ids),
-        Int32Chunked::from_vec("ordered_on".into(), days).into_date().into_column(),
-        Column::new("amount".into(), amounts),
-    ])
-    .expect("columns of one length")
+    (median(ones), median(others))
 }
 
-fn history(log: &DataFrame) -> History {
-    History::params(Columns::new("customer_id", "ordered_on").with_amount("amount"))
-        .from_frame(log)
-        .expect("a clean log")
+fn seconds<T>(work: &mut impl FnMut() -> T) -> f64 {
+    let start = Instant::now();
+    let result = work();
+    let seconds = start.elapsed().as_secs_f64();
+    drop(result);
+    seconds
 }
 
-/// Purchases per customer, the way one writes it first.
-fn group_naively(log: &DataFrame) -> BTreeMap<i64, BTreeMap<i32, f64>> {
-    let ids = log.column("customer_id").and_then(|column| column.i64().cloned()).expect("ids");
-    let days = log.column("ordered_on").expect("days").to_physical_repr();
-    let days = days.i32().expect("days");
-    let amounts = log.column("amount").and_then(|column| column.f64().cloned()).expect("amounts");
-    let mut customers: BTreeMap<i64, BTreeMap<i32, f64>> = BTreeMap::new();
-    for ((id, day), amount) in ids.iter().zip(days.iter()).zip(amounts.iter()) {
-        let (Some(id), Some(day), Some(amount)) = (id, day, amount) else { continue };
-        *customers.entry(id).or_default().entry(day).or_default() += amount;
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_unstable_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+type Group = fn(&mut Criterion);
+const GROUPS: [(&str, Group); 7] = [
+    ("group", group::group),
+    ("walk", walk::walk),
+    ("fit", fit_score::fit),
+    ("score", fit_score::score),
+    ("pipeline", pipeline::pipeline),
+    ("append", append::append),
+    ("size", size::size),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.first().map(String::as_str) {
+        Some("--kernel") => return kernel::run(arguments.get(1).map_or("", String::as_str)),
+        Some("--instructions") => return instructions::judge(&arguments[1..]),
+        _ => {}
     }
-    customers
-}
-
-fn group(criterion: &mut Criterion) {
-    let log = log();
-    let naive: usize = group_naively(&log).values().map(BTreeMap::len).sum();
-    assert_eq!(history(&log).purchases(), naive);
-    let mut bench = criterion.benchmark_group("group");
-    bench.throughput(Throughput::Elements(log.height() as u64));
-    bench.bench_function("winback", |b| b.iter(|| black_box(history(&log))));
-    bench.bench_function("naive", |b| b.iter(|| black_box(group_naively(&log))));
-    bench.finish();
-}
-
-fn walk(criterion: &mut Criterion) {
-    let history = history(&log());
-    let last = history.observed_until().plus_days(-HORIZON_DAYS);
-    let panel = |cutoffs: i32| {
-        let days: Vec<Day> = (0..cutoffs).map(|back| last.plus_days(-15 * back)).collect();
-        Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &[])).with_cutoffs(Cutoffs::explicit(days))
-    };
-    let alone = FeatureSet::standard(HORIZON_DAYS, &[]).features_at(&history, last).expect("features");
-    let mut bench = criterion.benchmark_group("walk");
-    for cutoffs in [1, 12, 24] {
-        let params = panel(cutoffs);
-        assert!(params.build(&history).expect("a panel").rows() >= alone.height());
-        bench.throughput(Throughput::Elements(history.purchases() as u64 * cutoffs as u64));
-        bench.bench_function(format!("{cutoffs} cutoffs"), |b| b.iter(|| black_box(params.build(&history))));
-    }
-    bench.finish();
-}
-
-fn fit(criterion: &mut Criterion) {
-    let history = history(&log());
-    let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &[]))
-        .with_cutoffs(Cutoffs::rolling().at_most(2))
-        .build(&history)
-        .expect("a panel");
-    let params = ChurnModel::params().with_l2(1.0);
-    assert!(params.fit(&snapshots).expect("a model").fit_summary().converged);
-    let mut bench = criterion.benchmark_group("fit");
-    bench.sample_size(10).throughput(Throughput::Elements(snapshots.rows() as u64));
-    bench.bench_function("winback", |b| b.iter(|| black_box(params.fit(&snapshots))));
-    bench.finish();
-}
-
-fn score(criterion: &mut Criterion) {
-    let history = history(&log());
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
-    let snapshots = Snapshots::params(set.clone()).build(&history).expect("a panel");
-    let model = ChurnModel::params().with_l2(1.0).fit(&snapshots).expect("a model");
-    let features = set.features_at(&history, history.observed_until()).expect("features");
-    let scores = model.score(&history, history.observed_until()).expect("scores");
-    assert_eq!(scores.probabilities(), model.score_frame(&features).expect("scores").probabilities());
-    let mut bench = criterion.benchmark_group("score");
-    bench.throughput(Throughput::Elements(features.height() as u64));
-    bench.bench_function("features to scores", |b| {
-        b.iter_batched(
-            || &features,
-            |features| black_box(model.score_frame(features)),
-            BatchSize::LargeInput,
-        );
+    // Of a group that is asked for by name, the others' logs and models are not made.
+    let asked = arguments.iter().find_map(|argument| {
+        GROUPS.iter().find(|(name, _)| argument.split('/').next() == Some(name)).map(|(name, _)| *name)
     });
-    bench.bench_function("history to scores", |b| {
-        b.iter(|| black_box(model.score(&history, history.observed_until())));
-    });
-    bench.finish();
+    let mut criterion = Criterion::default().configure_from_args();
+    for (_, group) in GROUPS.iter().filter(|(name, _)| asked.is_none_or(|asked| asked == *name)) {
+        group(&mut criterion);
+    }
+    criterion.final_summary();
+    ExitCode::SUCCESS
 }
-
-criterion_group!(benches, group, walk, fit, score);
-criterion_main!(benches);

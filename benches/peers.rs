@@ -3,6 +3,9 @@
 //!
 //! Without a command it prints how to use it, which is all that `cargo test --bench peers` asks.
 
+#[path = "peers/fit_score.rs"]
+mod fit_score;
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +57,8 @@ enum Work {
         #[arg(long)]
         model: PathBuf,
     },
+    /// Serves `fit_score.py`: fits and scores the matrices of a folder, one piece of work per line of input.
+    FitScore { arguments: Vec<String> },
 }
 
 #[derive(Args)]
@@ -91,6 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             told["rows"] = json!(scores.len());
             println!("{told}");
         }
+        Some(Work::FitScore { arguments }) => fit_score::run(&arguments)?,
     }
     Ok(())
 }

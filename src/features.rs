@@ -15,14 +15,16 @@ mod idea;
 mod feature;
 mod walk;
 mod set;
+mod disk;
 
 pub use self::custom::{CustomFeature, Transform};
+pub(crate) use self::disk::{DiskWalk, everybody};
 pub use self::feature::Feature;
 pub(crate) use self::feature::supply_custom;
 pub use self::idea::{Description, Idea};
 pub(crate) use self::peers::salted_hash;
 pub use self::set::FeatureSet;
-pub(crate) use self::set::{HORIZON_DAYS, SPAN_DAYS};
+pub(crate) use self::set::{HORIZON_DAYS, SPAN_DAYS, ascending};
 pub use self::view::CustomerView;
 pub use self::walk::Population;
 pub(crate) use self::walk::{Panel, panel_at, walk};

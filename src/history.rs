@@ -18,8 +18,14 @@ mod rows;
 mod run;
 mod partition;
 mod group;
+mod fingerprint;
 mod notes;
 mod append;
+mod arrays;
+mod slices;
+mod splitters;
+mod spill;
+mod disk;
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -27,17 +33,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame};
-use rayon::prelude::*;
 
 use self::check::{CleanRows, SetAside, Span, check};
 pub use self::columns::Columns;
 pub(crate) use self::convert::NO_SEGMENT;
+pub use self::disk::{DiskHistory, DiskHistoryParams};
+use self::fingerprint::Fingerprint;
 use self::group::{Place, group_parts};
 pub(crate) use self::ids::CustomerIds;
 pub use self::params::{HistoryParams, InvalidRows, Refunds};
 use self::partition::Partition;
 use self::read::{Source, csv_columns, expand, parquet_columns};
-use self::rows::{Shape, mix};
+use self::rows::Shape;
 pub(crate) use self::run::Run;
 use crate::day::Day;
 use crate::error::{Error, InputReport, Result};
@@ -153,7 +160,7 @@ pub struct History {
     /// Where each customer is, by rank of id.
     places: Vec<Place>,
     partitions: Vec<Arc<Partition>>,
-    segment_values: Vec<Vec<String>>,
+    segment_values: Arc<Vec<Vec<String>>>,
     /// First and last day of an order.
     span: Span,
     aside: SetAside,
@@ -231,7 +238,7 @@ impl History {
     /// Sixteen hexadecimal digits that stand for every purchase and refund in the log.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        self.fingerprint.get_or_init(|| self.compute_fingerprint())
+        self.fingerprint.get_or_init(|| Fingerprint::new(&self.segment_values).with(self).text())
     }
 
     /// One row per purchase: `customer_id, purchased_on`, and where amounts were read `net_amount,
@@ -261,12 +268,23 @@ impl History {
 
     /// Why there is nobody to look at on that day.
     pub(crate) fn nobody_bought_by(&self, as_of: Day) -> Error {
-        let first = (0..self.customers()).filter_map(|rank| self.run(rank).days.first().copied()).min();
-        let first_purchase = match first {
-            Some(day) => format!("the first purchase is on {}", Day::from_days_since_epoch(day)),
-            None => "the log holds no purchase at all".to_owned(),
-        };
-        Error::BeforeFirstPurchase { as_of, first_purchase }
+        let first = self.places.iter().map(|place| place.first).filter(|&first| first < i32::MAX).min();
+        no_purchase_by(as_of, first.map(Day::from_days_since_epoch))
+    }
+
+    /// Some of its customers, ascending, as they are in this log: what is known of the whole log stays.
+    pub(crate) fn of_customers(&self, ranks: &[u32]) -> History {
+        History {
+            params: self.params.clone(),
+            ids: Arc::new(self.ids.pick(ranks)),
+            places: ranks.iter().map(|&rank| self.places[rank as usize]).collect(),
+            partitions: self.partitions.clone(),
+            segment_values: Arc::clone(&self.segment_values),
+            span: self.span,
+            aside: self.aside.clone(),
+            report: self.report.clone(),
+            fingerprint: OnceLock::new(),
+        }
     }
 
     pub(crate) fn ids(&self) -> &Arc<CustomerIds> {
@@ -313,7 +331,7 @@ impl History {
             ids: Arc::new(ids),
             places,
             partitions: partitions.into_iter().map(Arc::new).collect(),
-            segment_values,
+            segment_values: Arc::new(segment_values),
             span,
             aside,
             report,
@@ -321,33 +339,14 @@ impl History {
         }
         .noted())
     }
+}
 
-    fn compute_fingerprint(&self) -> String {
-        let hash =
-            |start: u64, words: &mut dyn Iterator<Item = u64>| words.fold(start, |h, word| mix(h ^ word));
-        let customers = (0..self.customers()).into_par_iter().map(|rank| {
-            let run = self.run(rank);
-            let id = self.ids.text(rank).bytes().fold(0, |h, byte| mix(h ^ u64::from(byte)));
-            let days = run.days.iter().chain(run.refund_days).map(|&day| day as u64);
-            let refunded = run.refunded.dense(run.net.len());
-            let amounts = run.net.iter().copied().chain(refunded).chain(run.discount.iter().copied());
-            let amounts = amounts.chain(run.refund_amounts.iter().copied());
-            let segments =
-                (0..run.segments.len()).flat_map(|column| run.segment(column)).map(|&code| u64::from(code));
-            hash(id, &mut days.chain(amounts.map(|amount| amount.to_bits())).chain(segments))
-        });
-        // Lengths keep the values `1` and `12` apart from `11` and `2`.
-        let words = |value: &String| {
-            std::iter::once(value.len() as u64).chain(value.bytes().map(u64::from)).collect::<Vec<_>>()
-        };
-        let mut values = self
-            .segment_values
-            .iter()
-            .flat_map(|values| std::iter::once(values.len() as u64).chain(values.iter().flat_map(words)));
-        let start = hash(0, &mut values);
-        let customers: Vec<u64> = customers.collect();
-        format!("{:016x}", hash(start, &mut customers.into_iter()))
-    }
+fn no_purchase_by(as_of: Day, first: Option<Day>) -> Error {
+    let first_purchase = match first {
+        Some(day) => format!("the first purchase is on {day}"),
+        None => "the log holds no purchase at all".to_owned(),
+    };
+    Error::BeforeFirstPurchase { as_of, first_purchase }
 }
 
 impl HistoryParams {

@@ -4,6 +4,7 @@
 //! that a table is asked of: the words cost far more than the number.
 
 mod words;
+mod disk;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 use rayon::prelude::*;
 
+pub use self::disk::ScoredLog;
 use self::words::Words;
 use crate::day::Day;
 use crate::error::{Error, Result};
@@ -89,20 +91,25 @@ impl ChurnModel {
     }
 
     fn score_history(&self, history: &History, as_of: Day, intervals: Intervals) -> Result<Scores> {
-        self.check_policy(history)?;
-        let mut features = self.features_in(history)?;
-        // What a customer brought lately is walked along with the model's own features.
-        let spend = Feature::SpendIn { days: self.label.horizon_days.saturating_mul(2) };
-        let position = features.iter().position(|feature| *feature == spend);
-        if position.is_none() && history.reading().columns().has_amount() {
-            features.push(spend);
-        }
-        let Panel { ranks, days_since_last, columns, .. } = panel_at(history, &features, as_of)?;
-        let recent_spend = position.or((columns.len() > self.features.len()).then(|| columns.len() - 1));
+        let wanted = Wanted::new(self, history)?;
+        let panel = panel_at(history, &wanted.features, as_of)?;
+        Ok(self.score_panel(history, panel, &wanted, as_of, intervals))
+    }
+
+    fn score_panel(
+        &self,
+        history: &History,
+        panel: Panel,
+        wanted: &Wanted,
+        as_of: Day,
+        intervals: Intervals,
+    ) -> Scores {
+        let Panel { ranks, days_since_last, columns, .. } = panel;
         let silent = days_since_last.into_iter().map(f64::from).collect();
         let intervals = (intervals == Intervals::Wanted).then(|| self.intervals(&columns, as_of));
         let ids = Arc::clone(history.ids());
-        Ok(Scores { intervals, ..self.score_columns(Some(as_of), ids, ranks, silent, columns, recent_spend) })
+        let recent_spend = wanted.recent_spend;
+        Scores { intervals, ..self.score_columns(Some(as_of), ids, ranks, silent, columns, recent_spend) }
     }
 
     /// Scores features computed elsewhere: `customer_id`, and every feature of the model by name, with
@@ -174,6 +181,27 @@ impl ChurnModel {
             facts: Arc::new(Facts::new(self, columns, recent_spend)),
             intervals: None,
         }
+    }
+}
+
+/// What is walked: the model's own features, and what a customer brought lately.
+struct Wanted {
+    features: Vec<Feature>,
+    /// Which of them is what a customer brought lately; `None` where amounts are unknown.
+    recent_spend: Option<usize>,
+}
+
+impl Wanted {
+    fn new(model: &ChurnModel, history: &History) -> Result<Self> {
+        model.check_policy(history)?;
+        let mut features = model.features_in(history)?;
+        let spend = Feature::SpendIn { days: model.label.horizon_days.saturating_mul(2) };
+        let mut recent_spend = features.iter().position(|feature| *feature == spend);
+        if recent_spend.is_none() && history.reading().columns().has_amount() {
+            recent_spend = Some(features.len());
+            features.push(spend);
+        }
+        Ok(Wanted { features, recent_spend })
     }
 }
 

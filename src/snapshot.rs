@@ -7,6 +7,7 @@ mod label;
 mod cutoffs;
 mod foreign;
 mod horizon;
+mod sample;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use self::foreign::ForeignTable;
 pub(crate) use self::foreign::{days_column, feature_column};
 pub use self::horizon::HorizonAdvice;
 pub use self::label::LabelWindow;
+pub(crate) use self::sample::{SAMPLE_SALT, taken};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, FeatureSet, Panel, Population, walk};

@@ -71,6 +71,48 @@ pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
     }
 }
 
+/// Writes one Parquet file (zstd) piece by piece, whole or not at all; `fill` is given what writes a frame,
+/// all of one schema. Its error is the error.
+pub(crate) fn write_pieces(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn FnMut(&DataFrame) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let unwritable = |error: Error| Error::Unwritable { path: path.to_owned(), reason: error.to_string() };
+    let mut failed = None;
+    let written = write_whole(path, |file| {
+        let mut file = Some(file);
+        let mut writer = None;
+        let mut write = |frame: &DataFrame| -> Result<()> {
+            if let Some(file) = file.take() {
+                let begun = guarded("writing Parquet", || ParquetWriter::new(file).batched(frame.schema()));
+                writer = Some(begun.map_err(unwritable)?);
+            }
+            let Some(writer) = &mut writer else { return Ok(()) };
+            guarded("writing Parquet", || writer.write_batch(frame)).map_err(unwritable)
+        };
+        let filled = fill(&mut write).and_then(|()| match &writer {
+            Some(writer) => guarded("writing Parquet", || writer.finish()).map(drop).map_err(unwritable),
+            None => Ok(()),
+        });
+        filled.map_err(|error| {
+            failed = Some(error);
+            String::new()
+        })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => written,
+    }
+}
+
+/// Refuses a name that does not end in `.parquet`, and a file with no folder to be put in.
+pub(crate) fn check_parquet(path: &Path) -> Result<()> {
+    match Format::of(path) {
+        Ok(Format::Parquet) => check_place(path),
+        _ => Err(Error::parameter("output file", path.display(), "a name that ends in .parquet")),
+    }
+}
+
 /// Whether a table could be written there, as far as can be told before there is one: the ending of
 /// the name, and a folder to put it in.
 ///

@@ -161,7 +161,7 @@ def ratios(work: str, medians: dict, barred: bool) -> tuple[str, str]:
         direction, bar = BARS[work].get(side, (None, None))
         as_share = side == "read"
         ratio = ours / theirs if as_share else theirs / ours
-        told.append(f"{ratio:.2f} × the {name}" if as_share else f"{name} ÷ {ratio:.1f}")
+        told.append(f"{ratio:.2f} × the {name}" if as_share else f"{name} takes {ratio:.1f} ×")
         if bar is not None and barred:
             met = ratio >= bar if direction == ">=" else ratio <= bar
             sign = "≥" if direction == ">=" else "≤"
@@ -245,7 +245,7 @@ def main() -> None:
     text = [
         f"{orders[0, 0]:,} orders of {orders[0, 1]:,} customers, Parquet in; medians of {options.repeat} processes. {machine()}",
         "",
-        "| work | log | winback | DuckDB | polars | bare read | winback against them | bars |",
+        "| work | log | winback | DuckDB | polars | bare read | ratios | bars |",
         "|---|---|---|---|---|---|---|---|",
         *rows,
         "",

@@ -23,7 +23,7 @@ SPEND_WINDOWS = (H, 2 * H)
 
 DAYS = """
     SELECT customer_id, ordered_on AS day, sum(amount) AS net,
-           coalesce(sum(-amount) FILTER (amount < 0), 0) AS refunded
+           sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS refunded
     FROM read_parquet('{file}') WHERE ordered_on <= DATE '{until}'
     GROUP BY customer_id, ordered_on"""
 
@@ -36,7 +36,7 @@ PURCHASES = """
 
 
 def per_customer(cutoff: str, purchases: str) -> str:
-    """One aggregate per customer. `count_if` and CASE beat FILTER by a sixth here."""
+    """One aggregate per customer. `count_if` and CASE are a little quicker than FILTER here."""
     c = f"DATE '{cutoff}'"
     counts = ", ".join(f"count_if(day > {c} - {w}) AS n{w}" for w in COUNT_WINDOWS)
     spends = ", ".join(f"sum(CASE WHEN day > {c} - {w} THEN net ELSE 0 END) AS s{w}" for w in SPEND_WINDOWS)
@@ -175,7 +175,7 @@ def polars_features_at(pl, judged, purchases, cutoff: date):
 
 
 def polars_features(file: str, cutoffs: list[str]):
-    """The streaming engine; the in-memory one takes a third longer."""
+    """The streaming engine; the in-memory one takes a quarter longer."""
     import polars as pl
 
     days = [date.fromisoformat(cutoff) for cutoff in cutoffs]

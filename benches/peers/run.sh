@@ -9,6 +9,7 @@
 # WINBACK_PEERS_DIR      where the environment, the logs and the table go; ~/.cache/winback/peers
 # WINBACK_PEERS_PYTHON   a Python that has the packages of requirements.txt, instead of a new environment
 # WINBACK_PEERS_THREADS  threads of every side; all cores
+# WINBACK_PEERS_BINARY   the bench `peers`, built before, instead of building it
 # WINBACK_PEERS_PREFIX   a command put before each measured one, such as `taskset -c 0,1`
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -18,12 +19,12 @@ mkdir -p "$work"
 export WINBACK_PEERS_THREADS="${WINBACK_PEERS_THREADS:-$(nproc)}"
 export RAYON_NUM_THREADS="$WINBACK_PEERS_THREADS" POLARS_MAX_THREADS="$WINBACK_PEERS_THREADS"
 
-name=orders customers=1000000
+name=orders customers=1000000 sortings=(time shuffled string)
 options=()
 case "${1:-}" in
     --large)
-        name=large customers=8120000
-        options=(--works one scores)
+        name=large customers=8120000 sortings=(time shuffled)
+        options=(--works one scores --logs time shuffled)
         shift
         ;;
     --small)
@@ -42,19 +43,24 @@ if [ -z "$python" ]; then
     fi
 fi
 
-binary="$(cd "$here/../.." && cargo bench --bench peers --no-run --message-format=json |
+binary="${WINBACK_PEERS_BINARY:-}"
+[ -n "$binary" ] || binary="$(cd "$here/../.." && cargo bench --bench peers --no-run --message-format=json |
     "$python" -c 'import json, sys
 for line in sys.stdin:
     told = json.loads(line)
     if told.get("executable") and told["target"]["name"] == "peers": print(told["executable"])')"
 
-"$python" "$here/generate.py" --customers "$customers" --out "$work" --name "$name"
+"$python" "$here/generate.py" --customers "$customers" --out "$work" --name "$name" --sortings "${sortings[@]}"
 table="$work/$name.md"
 "$python" "$here/compare.py" --binary "$binary" --data "$work" --name "$name" --out "$table" \
     ${options[@]+"${options[@]}"} "$@"
 
-# Fitting and scoring matrices; prints Markdown.
-if [ -f "$here/fit_score.py" ] && [ "$name" = orders ]; then
-    "$python" "$here/fit_score.py" --binary "$binary" --data "$work" | tee -a "$table"
+# Fitting and scoring matrices; not where a part of the works is asked for.
+fitting=()
+[ "$name" != small ] || fitting=(--rows 20000 --rounds 2)
+if [ "$name" != large ] && [[ " $* " != *" --works "* ]]; then
+    # shellcheck disable=SC2086  # the prefix is a command with its arguments
+    ${WINBACK_PEERS_PREFIX:-} "$python" "$here/fit_score.py" --binary "$binary" --data "$work" \
+        ${fitting[@]+"${fitting[@]}"} | tee -a "$table"
 fi
 echo "written to $table" >&2

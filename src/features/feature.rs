@@ -318,6 +318,7 @@ impl Feature {
     }
 
     /// Computes it for a block.
+    #[inline(always)]
     pub(super) fn fill(&self, block: &Block, peers: &[PeerTable], history: &History, out: &mut [f64]) {
         let states = &block.states;
         match self {
@@ -362,10 +363,12 @@ impl Feature {
     }
 }
 
+#[inline(always)]
 fn each(states: &[State], out: &mut [f64], kernel: impl Fn(&State) -> f64) {
     out.iter_mut().zip(states).for_each(|(value, state)| *value = kernel(state));
 }
 
+#[inline(always)]
 fn windowed(block: &Block, days: i32, out: &mut [f64], kernel: impl Fn(&State, u32) -> f64) {
     let states = block.states.iter().zip(block.starts(days));
     out.iter_mut().zip(states).for_each(|(value, (state, start))| *value = kernel(state, start));

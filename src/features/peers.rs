@@ -36,12 +36,13 @@ impl Count {
 }
 
 /// Peer counts of one segment column at every cutoff.
+#[derive(Clone)]
 pub(super) struct PeerTable {
     column: usize,
     horizon_days: i32,
     /// Per cutoff the values and folds that have peers, ascending: a column with a value per customer
     /// costs no more than its customers.
-    counts: Vec<Vec<(u32, u8, Count)>>,
+    counts: std::sync::Arc<Vec<Vec<(u32, u8, Count)>>>,
     /// Per cutoff, over all values, by fold.
     overall: Vec<[Count; FOLDS]>,
     folds: std::sync::Arc<[u8]>,
@@ -81,15 +82,7 @@ impl PeerTable {
                     let (home, count) = exposure(&history.run(rank), column, cutoff, horizon_days)?;
                     Some((home, folds[rank], count))
                 });
-                let mut all: Vec<(u32, u8, Count)> = exposed.collect();
-                all.par_sort_unstable_by_key(|&(value, fold, _)| (value, fold));
-                all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-                    .map(|same| {
-                        let mut sum = Count::default();
-                        same.iter().for_each(|(_, _, count)| sum.add(*count));
-                        (same[0].0, same[0].1, sum)
-                    })
-                    .collect()
+                added(exposed.collect())
             })
             .collect();
         let overall = counts
@@ -100,7 +93,22 @@ impl PeerTable {
                 overall
             })
             .collect();
-        PeerTable { column, horizon_days, counts, overall, folds: folds.clone() }
+        PeerTable { column, horizon_days, counts: std::sync::Arc::new(counts), overall, folds: folds.clone() }
+    }
+
+    /// Adds the counts of other customers of the same log.
+    pub(super) fn add(&mut self, other: &PeerTable) {
+        let counts = self.counts.iter().zip(other.counts.iter());
+        let counts: Vec<_> = counts.map(|(own, more)| added([own.as_slice(), more].concat())).collect();
+        self.counts = std::sync::Arc::new(counts);
+        for (own, more) in self.overall.iter_mut().flatten().zip(other.overall.iter().flatten()) {
+            own.add(*more);
+        }
+    }
+
+    /// The same counts, for customers of these folds.
+    pub(super) fn for_customers(&self, folds: &std::sync::Arc<[u8]>) -> Self {
+        PeerTable { folds: folds.clone(), ..self.clone() }
     }
 
     pub(super) fn is_of(&self, column: usize, horizon_days: i32) -> bool {
@@ -133,6 +141,18 @@ impl PeerTable {
             .for_each(|(_, _, count)| peers.add(*count));
         (f64::from(peers.lost) + PRIOR_PEERS * overall_fraction) / (f64::from(peers.bought) + PRIOR_PEERS)
     }
+}
+
+/// Counts of the same value and fold in one, ascending.
+fn added(mut all: Vec<(u32, u8, Count)>) -> Vec<(u32, u8, Count)> {
+    all.par_sort_unstable_by_key(|&(value, fold, _)| (value, fold));
+    all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+        .map(|same| {
+            let mut sum = Count::default();
+            same.iter().for_each(|(_, _, count)| sum.add(*count));
+            (same[0].0, same[0].1, sum)
+        })
+        .collect()
 }
 
 /// The home value at c − H and the outcome by c, of a customer who bought in (c − 2H, c − H].

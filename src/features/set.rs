@@ -159,8 +159,7 @@ impl FeatureSet {
     pub fn features_at(&self, history: &History, cutoff: Day) -> Result<DataFrame> {
         let features = self.resolve(history)?;
         let panel = panel_at(history, &features, cutoff)?;
-        let ids = history.ids().column("customer_id", &panel.ranks)?;
-        frame_of(vec![ids], &features, panel)
+        frame_at(history, &features, panel)
     }
 
     /// The features at several cutoffs, in one pass over the history: `customer_id`, `cutoff`, then one
@@ -185,24 +184,46 @@ impl FeatureSet {
     /// [`Error::Parameter`] without a cutoff; else as [`features_at`](Self::features_at).
     pub fn features_at_each(&self, history: &History, cutoffs: &[Day]) -> Result<DataFrame> {
         let features = self.resolve(history)?;
-        let mut cutoffs = cutoffs.to_vec();
-        cutoffs.sort_unstable();
-        cutoffs.dedup();
-        let (Some(&first), Some(&last)) = (cutoffs.first(), cutoffs.last()) else {
-            return Err(Error::parameter("cutoffs", "empty", "at least one day"));
-        };
-        if last > history.observed_until() {
-            return Err(Error::AfterObserved { as_of: last, observed_until: history.observed_until() });
-        }
+        let cutoffs = ascending(cutoffs, history)?;
         let panel = walk(history, &features, &cutoffs, (Population::All, 0))?;
         // Whoever had bought by the first cutoff had by all.
         if !panel.cutoffs.contains(&0) {
-            return Err(history.nobody_bought_by(first));
+            return Err(history.nobody_bought_by(cutoffs[0]));
         }
-        let days = panel.cutoffs.iter().map(|&cutoff| cutoffs[cutoff as usize]);
-        let keys = vec![history.ids().column("customer_id", &panel.ranks)?, table::dates("cutoff", days)];
-        frame_of(keys, &features, panel)
+        frame_at_each(history, &features, &cutoffs, panel)
     }
+}
+
+/// The cutoffs in order, each once; refuses days that the log does not reach, and none at all.
+pub(crate) fn ascending(cutoffs: &[Day], history: &History) -> Result<Vec<Day>> {
+    let mut cutoffs = cutoffs.to_vec();
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    match cutoffs.last() {
+        None => Err(Error::parameter("cutoffs", "empty", "at least one day")),
+        Some(&last) if last > history.observed_until() => {
+            Err(Error::AfterObserved { as_of: last, observed_until: history.observed_until() })
+        }
+        Some(_) => Ok(cutoffs),
+    }
+}
+
+/// A panel at several cutoffs as a table.
+pub(super) fn frame_at_each(
+    history: &History,
+    features: &[Feature],
+    cutoffs: &[Day],
+    panel: Panel,
+) -> Result<DataFrame> {
+    let days = panel.cutoffs.iter().map(|&cutoff| cutoffs[cutoff as usize]);
+    let keys = vec![history.ids().column("customer_id", &panel.ranks)?, table::dates("cutoff", days)];
+    frame_of(keys, features, panel)
+}
+
+/// A panel at one cutoff as a table.
+pub(super) fn frame_at(history: &History, features: &[Feature], panel: Panel) -> Result<DataFrame> {
+    let ids = history.ids().column("customer_id", &panel.ranks)?;
+    frame_of(vec![ids], features, panel)
 }
 
 fn frame_of(mut columns: Vec<Column>, features: &[Feature], panel: Panel) -> Result<DataFrame> {

@@ -78,6 +78,7 @@ pub(crate) struct State<'a> {
 impl<'a> State<'a> {
     /// As known at the end of a cutoff; `None` where nothing was bought by then. `sums` come from an
     /// earlier cutoff.
+    #[inline(always)]
     pub(super) fn advance(
         run: &'a Run<'a>,
         (cutoff, cutoff_index): (Day, u32),
@@ -133,6 +134,7 @@ impl<'a> State<'a> {
     }
 
     /// Where the purchases of the last `days` days begin.
+    #[inline(always)]
     pub(super) fn start_of_last(&self, days: i32) -> u32 {
         /// Up to so many, looking at all of them is faster than halving.
         const FEW: usize = 64;
@@ -161,6 +163,7 @@ pub(crate) struct Sums {
 
 impl Sums {
     /// Takes up everything until the cutoff that was not there before.
+    #[inline(always)]
     fn advance(&mut self, run: &Run<'_>, cutoff: Day) {
         let limit = cutoff.days_since_epoch();
         let start = self.purchases as usize;
@@ -182,6 +185,7 @@ impl Sums {
     }
 }
 
+#[inline(always)]
 fn add(sum: f64, more: Option<&[f64]>) -> f64 {
     more.unwrap_or_default().iter().fold(sum, |sum, value| sum + value)
 }
@@ -194,12 +198,14 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    #[inline(always)]
     pub(super) fn new(states: Vec<State<'a>>, windows: &[i32]) -> Self {
         let starts = |&days: &i32| (days, states.iter().map(|state| state.start_of_last(days)).collect());
         Block { starts: windows.iter().map(starts).collect(), states }
     }
 
     /// Where the last `days` days begin, per state.
+    #[inline(always)]
     pub(super) fn starts(&self, days: i32) -> impl Iterator<Item = u32> {
         let known = self.starts.iter().find(|(own, _)| *own == days).map(|(_, starts)| starts.as_slice());
         self.states.iter().enumerate().map(move |(position, state)| match known {

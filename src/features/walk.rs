@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use fearless_simd::Simd;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +16,11 @@ use super::view::{Block, State, Sums};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::{History, Run};
+use crate::math::{Kernel, wide};
 
-/// How many customers are walked at a time.
-const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
+/// About how many rows are walked at a time: what belongs to them stays in the processor's cache.
+const ROWS_PER_BLOCK: usize = 1 << 10;
+const LEAST_CUSTOMERS_PER_BLOCK: usize = 1 << 6;
 
 /// Which customers a panel holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,26 +61,44 @@ pub(crate) fn walk(
     history: &History,
     features: &[Feature],
     cutoffs: &[Day],
-    (population, horizon_days): (Population, i32),
+    population: (Population, i32),
 ) -> Result<Panel> {
-    let included = |days_since_last| population.includes(days_since_last, horizon_days);
-    let peers = count_peers(history, features, cutoffs);
+    walk_among(history, features, cutoffs, population, &count_peers(history, features, cutoffs))
+}
+
+/// [`walk`] among peers that have been counted.
+pub(super) fn walk_among(
+    history: &History,
+    features: &[Feature],
+    cutoffs: &[Day],
+    (population, horizon_days): (Population, i32),
+    peers: &[PeerTable],
+) -> Result<Panel> {
+    let included = |days_since_last: i32| population.includes(days_since_last, horizon_days);
     let mut windows: Vec<i32> = features.iter().filter_map(Feature::window_days).collect();
     windows.sort_unstable();
     windows.dedup();
-    let rows = rows_per_block(history, cutoffs, (population, horizon_days));
+    let blocks = Blocks::new(history, cutoffs);
+    let rows = rows_per_block(history, blocks, cutoffs, (population, horizon_days));
     let mut panel = Panel::of_rows(rows.iter().sum(), features.len());
     let infinite: Vec<Option<Infinite>> = panel
         .blocks(&rows)
         .into_par_iter()
         .enumerate()
         .map(|(number, out)| {
-            let ranks = block_of(number, history);
+            let ranks = blocks.of(number);
             let runs = history.runs(ranks.clone());
-            let states = ranks.zip(&runs).flat_map(|(rank, run)| states_of(run, rank as u32, cutoffs));
-            let states = states.filter(|state| included(state.days_since_last())).collect();
-            let block = Block::new(states, &windows);
-            out.fill(&block, features, |feature, column| feature.fill(&block, &peers, history, column))
+            wide(Walk {
+                ranks,
+                runs: &runs,
+                cutoffs,
+                included,
+                windows: &windows,
+                features,
+                peers,
+                history,
+                out,
+            })
         })
         .collect();
     match infinite.into_iter().flatten().min_by_key(|found| (found.feature, found.rank)) {
@@ -91,26 +112,82 @@ pub(crate) fn walk(
     }
 }
 
-fn block_of(number: usize, history: &History) -> Range<usize> {
-    let start = number * CUSTOMERS_PER_BLOCK;
-    start..history.customers().min(start + CUSTOMERS_PER_BLOCK)
+/// Customers, cut into blocks of a number that depends on the cutoffs alone.
+#[derive(Clone, Copy)]
+struct Blocks {
+    customers: usize,
+    customers_per_block: usize,
+}
+
+impl Blocks {
+    fn new(history: &History, cutoffs: &[Day]) -> Self {
+        let customers_per_block = (ROWS_PER_BLOCK / cutoffs.len().max(1)).max(LEAST_CUSTOMERS_PER_BLOCK);
+        Blocks { customers: history.customers(), customers_per_block }
+    }
+
+    fn number(self) -> usize {
+        self.customers.div_ceil(self.customers_per_block)
+    }
+
+    fn of(self, number: usize) -> Range<usize> {
+        let start = number * self.customers_per_block;
+        start..self.customers.min(start + self.customers_per_block)
+    }
+}
+
+/// One block's walk, compiled for every instruction set.
+struct Walk<'a, F> {
+    ranks: Range<usize>,
+    runs: &'a [Run<'a>],
+    cutoffs: &'a [Day],
+    included: F,
+    windows: &'a [i32],
+    features: &'a [Feature],
+    peers: &'a [PeerTable],
+    history: &'a History,
+    out: Out<'a>,
+}
+
+impl<F: Fn(i32) -> bool> Kernel for Walk<'_, F> {
+    type Output = Option<Infinite>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Option<Infinite> {
+        let Walk { ranks, runs, cutoffs, included, windows, features, peers, history, out } = self;
+        let mut states = Vec::with_capacity(out.ranks.len());
+        for (rank, run) in ranks.zip(runs) {
+            let mut sums = Sums::default();
+            for (&cutoff, cutoff_index) in cutoffs.iter().zip(0_u32..) {
+                let state = State::advance(run, (cutoff, cutoff_index), rank as u32, &mut sums);
+                states.extend(state.filter(|state| included(state.days_since_last())));
+            }
+        }
+        let block = Block::new(states, windows);
+        out.fill(
+            &block,
+            features,
+            #[inline(always)]
+            |feature, column| feature.fill(&block, peers, history, column),
+        )
+    }
 }
 
 /// How many rows each block of customers comes to.
 fn rows_per_block(
     history: &History,
+    blocks: Blocks,
     cutoffs: &[Day],
     (population, horizon_days): (Population, i32),
 ) -> Vec<usize> {
     let count = |number: usize| match population {
         Population::All => {
-            let firsts = block_of(number, history).map(|rank| history.first_purchase(rank));
+            let firsts = blocks.of(number).map(|rank| history.first_purchase(rank));
             let until = |first: i32| cutoffs.partition_point(|cutoff| cutoff.days_since_epoch() < first);
             firsts.map(|first| cutoffs.len() - until(first)).sum()
         }
         _ => {
             let mut rows = 0;
-            for run in history.runs(block_of(number, history)) {
+            for run in history.runs(blocks.of(number)) {
                 let mut known = 0;
                 for cutoff in cutoffs {
                     let limit = cutoff.days_since_epoch();
@@ -122,17 +199,10 @@ fn rows_per_block(
             rows
         }
     };
-    (0..history.customers().div_ceil(CUSTOMERS_PER_BLOCK)).into_par_iter().map(count).collect()
+    (0..blocks.number()).into_par_iter().map(count).collect()
 }
 
-/// One customer at every cutoff by which they had bought.
-fn states_of<'a>(run: &'a Run<'a>, rank: u32, cutoffs: &[Day]) -> impl Iterator<Item = State<'a>> {
-    let mut sums = Sums::default();
-    let cutoffs = cutoffs.iter().copied().zip(0_u32..);
-    cutoffs.filter_map(move |cutoff| State::advance(run, cutoff, rank, &mut sums))
-}
-
-fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
+pub(super) fn count_peers(history: &History, features: &[Feature], cutoffs: &[Day]) -> Vec<PeerTable> {
     let mut tables: Vec<PeerTable> = Vec::new();
     let mut of_customers = None;
     for feature in features {
@@ -168,6 +238,7 @@ struct Out<'a> {
 
 impl Out<'_> {
     /// Null is NaN; the first infinity is a mistake and is returned.
+    #[inline(always)]
     fn fill(
         mut self,
         block: &Block,

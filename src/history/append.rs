@@ -108,7 +108,7 @@ impl History {
             ids: Arc::new(ids),
             places,
             partitions,
-            segment_values,
+            segment_values: Arc::new(segment_values),
             span: new.span.map_or(self.span, |span| Span::join(self.span, span)),
             aside,
             report,
@@ -193,7 +193,7 @@ fn recode(codes: &mut [u32], moved: &[u32]) {
     codes.iter_mut().filter(|code| **code != NO_SEGMENT).for_each(|code| *code = moved[*code as usize]);
 }
 
-fn joined_report(before: &InputReport, after: InputReport) -> InputReport {
+pub(super) fn joined_report(before: &InputReport, after: InputReport) -> InputReport {
     let mut faults: BTreeMap<_, _> = before.faults.iter().map(|fault| (fault.kind, fault.clone())).collect();
     join_faults(&mut faults, after.faults.into_iter().map(|fault| (fault.kind, fault)).collect());
     InputReport {
@@ -244,10 +244,10 @@ fn join<K: Key>(
         .par_iter()
         .zip(keys_of)
         .enumerate()
-        .map(|(number, (partition, keys))| match is_touched[number] {
+        .map_init(Sorted::new, |new, (number, (partition, keys))| match is_touched[number] {
             true => {
-                let new = Sorted::new(blocks, number, shape);
-                let (partition, strangers) = join_partition(partition, &keys, &new, shape);
+                new.load(blocks, number, shape);
+                let (partition, strangers) = join_partition(partition, &keys, new, shape);
                 (Arc::new(partition), strangers)
             }
             false => (Arc::clone(partition), Vec::new()),
@@ -308,13 +308,13 @@ fn join_partition<K: Key>(
     new: &Sorted<Tagged<K>>,
     shape: Shape,
 ) -> (Partition, Vec<K>) {
-    let orders = own.days.len() + new.rows.rows.len();
-    let mut runs = Runs::new(shape, orders, keys.len() + new.keys.len());
+    let orders = own.days.len() + new.rows().len();
+    let mut runs = Runs::new(shape, orders, keys.len() + new.keys().len());
     let mut strangers = Vec::new();
     let (mut place, mut start) = (0, 0);
     // What the customers that are merged again had counted for before.
     let mut again = Runs::new(shape, 0, 0);
-    for (&Tagged { key, .. }, &end) in new.keys.iter().zip(&new.ends) {
+    for (Tagged { key, .. }, &end) in new.keys().zip(&new.ends) {
         let orders = start..end as usize;
         start = end as usize;
         let at = place + keys[place..].partition_point(|own| *own < key);
@@ -328,8 +328,8 @@ fn join_partition<K: Key>(
         } else {
             strangers.push(key);
         }
-        for &row in &new.rows.rows[orders] {
-            let (at, beside) = (row.key.at(), &new.rows.beside);
+        for &row in &new.rows()[orders] {
+            let (at, beside) = (row.key.at(), &new.beside);
             let codes = beside.segments.iter().map(|codes| codes[at]);
             all.push(row, beside.discounts.get(at).copied(), codes);
         }

@@ -17,7 +17,7 @@ use crate::error::{EXAMPLES_PER_FAULT, Error, Fault, FaultKind, InputReport, Not
 use crate::table::guarded;
 
 /// How many rows are converted, and later scattered, at a time.
-const ROWS_PER_BLOCK: usize = 1 << 16;
+pub(super) const ROWS_PER_BLOCK: usize = 1 << 14;
 
 /// The rows that can be used, block by block, in the order they were read.
 pub(super) struct CleanRows {
@@ -38,7 +38,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn of(days: &[i32]) -> Option<Self> {
+    pub(super) fn of(days: &[i32]) -> Option<Self> {
         Some(Span { first: *days.iter().min()?, last: *days.iter().max()? })
     }
 
@@ -149,7 +149,7 @@ pub(super) struct SetAside {
 }
 
 impl SetAside {
-    fn new(params: &HistoryParams) -> Self {
+    pub(super) fn new(params: &HistoryParams) -> Self {
         SetAside { no_segment: vec![0; params.columns.segments.len()], ..SetAside::default() }
     }
 

@@ -11,55 +11,87 @@ use super::convert::{Facts, Part};
 use super::ids::CustomerIds;
 use super::partition::{Partition, Runs};
 use super::row_ids::{IdKind, RowIds};
-use super::rows::{Beside, Block, Key, PARTITIONS, Row, Rows, Shape, Tagged, beside_partition, starts_of};
+use super::rows::{Beside, Block, Key, PARTITIONS, Row, Shape, Tagged, beside_partition, starts_of};
 
 /// Days are counted into slots where they span at most so many per row.
 const DAY_SLOTS_PER_ROW: usize = 4;
 
-/// One partition's rows, sorted by key, then day.
+/// One partition's rows, sorted by key, then day. Its room serves one partition after the other.
 pub(super) struct Sorted<K> {
-    /// The distinct keys, ascending.
-    pub(super) keys: Vec<K>,
+    found: Slots<K>,
+    /// The distinct keys, ascending, each with its slot.
+    keys: Vec<(K, u32)>,
     /// Where each key's rows end.
     pub(super) ends: Vec<u32>,
-    pub(super) rows: Rows<K>,
+    /// At least so many rows as there are; see [`rows`](Self::rows).
+    rows: Vec<Row<K>>,
+    n_rows: usize,
+    pub(super) beside: Beside,
+    slots: Vec<u32>,
 }
 
 impl<K: Key> Sorted<K> {
-    /// Of one partition's rows in all blocks.
-    pub(super) fn new(blocks: &[Block<K>], partition: usize, shape: Shape) -> Self {
-        let beside = beside_partition(blocks, partition, shape);
+    pub(super) fn new() -> Self {
+        Sorted {
+            found: Slots::new(),
+            keys: Vec::new(),
+            ends: Vec::new(),
+            rows: Vec::new(),
+            n_rows: 0,
+            beside: Beside::none(0),
+            slots: Vec::new(),
+        }
+    }
+
+    /// The distinct keys, ascending.
+    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = K> {
+        self.keys.iter().map(|&(key, _)| key)
+    }
+
+    pub(super) fn rows(&self) -> &[Row<K>] {
+        &self.rows[..self.n_rows]
+    }
+
+    /// Takes one partition's rows of all blocks.
+    pub(super) fn load(&mut self, blocks: &[Block<K>], partition: usize, shape: Shape) {
+        self.beside = beside_partition(blocks, partition, shape);
         let pieces: Vec<&[Row<K>]> = blocks.iter().map(|block| block.of_partition(partition)).collect();
         // A log in order of time is in order of day already.
         if !shape.has_more() && are_in_order(&pieces) {
-            return Self::by_key(&pieces, beside);
+            self.sort_by_key(&pieces);
+            return;
         }
         let mut rows = pieces.concat();
         // A row is found by its place among all of them.
         rows.iter_mut().enumerate().for_each(|(at, row)| row.key = row.key.with_at(at));
         sort_by_day(&mut rows);
-        Self::by_key(&[&rows], beside)
+        self.sort_by_key(&[&rows]);
     }
 
-    /// Of rows in order of day.
-    fn by_key(pieces: &[&[Row<K>]], beside: Beside) -> Self {
-        let mut found = Slots::new();
-        let mut slots: Vec<u32> = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    /// Takes rows in order of day.
+    fn sort_by_key(&mut self, pieces: &[&[Row<K>]]) {
+        let Sorted { found, keys, ends: places, rows, n_rows, slots, .. } = self;
+        found.clear();
+        slots.clear();
         for piece in pieces {
             slots.extend(piece.iter().map(|row| found.slot(row.key)));
         }
-        let mut places = vec![0_u32; found.keys.len()];
+        places.clear();
+        places.resize(found.keys.len(), 0);
         slots.iter().for_each(|&slot| places[slot as usize] += 1);
-        let mut keys: Vec<(K, u32)> = found.keys.into_iter().zip(0..).collect();
+        keys.clear();
+        keys.extend(found.keys.iter().copied().zip(0..));
         keys.sort_unstable_by_key(|&(key, _)| key);
         let mut start = 0;
-        for &(_, slot) in &keys {
+        for &(_, slot) in &*keys {
             let rows = places[slot as usize];
             places[slot as usize] = start;
             start += rows;
         }
-        let some = pieces.iter().find_map(|piece| piece.first());
-        let mut rows: Vec<Row<K>> = some.map_or_else(Vec::new, |&row| vec![row; slots.len()]);
+        *n_rows = slots.len();
+        if let Some(&some) = pieces.iter().find_map(|piece| piece.first()) {
+            rows.resize(rows.len().max(slots.len()), some);
+        }
         let mut rest = slots.as_slice();
         for piece in pieces {
             let (own, later) = rest.split_at(piece.len());
@@ -72,8 +104,6 @@ impl<K: Key> Sorted<K> {
         }
         // Each place has moved to its key's end; sorted, the ends are in order of key.
         places.sort_unstable();
-        let keys = keys.into_iter().map(|(key, _)| key).collect();
-        Sorted { keys, ends: places, rows: Rows { rows, beside } }
     }
 }
 
@@ -184,16 +214,20 @@ fn group_by<A: Send, I: Copy, K: Key>(
 }
 
 fn group_blocks<K: Key>(blocks: &[Block<K>], shape: Shape) -> Grouped<K> {
-    let grouped: Vec<(Vec<K>, Partition)> = (0..PARTITIONS)
+    let grouped: Vec<(Vec<(K, Place)>, Partition)> = (0..PARTITIONS)
         .into_par_iter()
-        .map(|partition| group_partition(Sorted::new(blocks, partition, shape), shape))
+        .map_init(Sorted::new, |sorted, number| {
+            sorted.load(blocks, number, shape);
+            let partition = group_partition(sorted, shape);
+            let places = (0..).zip(partition.firsts());
+            let places = places.map(|(position, first)| Place { partition: number as u32, position, first });
+            (sorted.keys().zip(places).collect(), partition)
+        })
         .collect();
     let mut all = Vec::with_capacity(grouped.iter().map(|(keys, _)| keys.len()).sum());
     let mut partitions = Vec::with_capacity(PARTITIONS);
-    for (number, (keys, partition)) in (0..).zip(grouped) {
-        let places = (0..).zip(partition.firsts());
-        let places = places.map(|(position, first)| Place { partition: number, position, first });
-        all.extend(keys.into_iter().zip(places));
+    for (mut keys, partition) in grouped {
+        all.append(&mut keys);
         partitions.push(partition);
     }
     all.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -201,19 +235,19 @@ fn group_blocks<K: Key>(blocks: &[Block<K>], shape: Shape) -> Grouped<K> {
     (keys, places, partitions)
 }
 
-/// One partition's customers, ascending, and their runs.
-fn group_partition<K: Key>(mut sorted: Sorted<K>, shape: Shape) -> (Vec<K>, Partition) {
-    let mut runs = Runs::new(shape, sorted.rows.rows.len(), sorted.keys.len());
+/// The runs of one partition's customers.
+fn group_partition<K: Key>(sorted: &mut Sorted<K>, shape: Shape) -> Partition {
+    let mut runs = Runs::new(shape, sorted.n_rows, sorted.keys.len());
     let mut start = 0;
     for &end in &sorted.ends {
-        runs.push_customer(&mut sorted.rows.rows[start..end as usize], &sorted.rows.beside);
+        runs.push_customer(&mut sorted.rows[start..end as usize], &sorted.beside);
         start = end as usize;
     }
-    (sorted.keys, runs.finish())
+    runs.finish()
 }
 
 /// Numbers keys in order of appearance: a table with open addressing (Knuth 1998, section 6.4,
-/// algorithm L), at most half full.
+/// algorithm L), at most a quarter full.
 struct Slots<K> {
     /// Slot of a key plus one; 0 where there is none.
     table: Vec<u32>,
@@ -222,7 +256,12 @@ struct Slots<K> {
 
 impl<K: Key> Slots<K> {
     fn new() -> Self {
-        Slots { table: vec![0; 1 << 12], keys: Vec::new() }
+        Slots { table: vec![0; 1 << 13], keys: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.table.fill(0);
+        self.keys.clear();
     }
 
     fn place(&self, key: K) -> usize {
@@ -241,7 +280,7 @@ impl<K: Key> Slots<K> {
         }
         self.keys.push(key);
         self.table[place] = self.keys.len() as u32;
-        if self.keys.len() * 2 > self.table.len() {
+        if self.keys.len() * 4 > self.table.len() {
             self.grow();
         }
         self.keys.len() as u32 - 1

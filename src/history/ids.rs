@@ -30,6 +30,15 @@ impl CustomerIds {
         CustomerIds::Text { bytes, ends }
     }
 
+    /// No ids, held as these are.
+    pub(super) fn none(kind: &IdKind) -> Self {
+        match kind.clone() {
+            IdKind::Int(dtype) => CustomerIds::Int { values: Vec::new(), dtype },
+            IdKind::Wide(dtype) => CustomerIds::Wide { values: Vec::new(), dtype },
+            IdKind::Text => CustomerIds::from_texts([]),
+        }
+    }
+
     /// The distinct ids of a column, and each row's rank among them. Null and floats are refused.
     pub(crate) fn from_column(column: &Column) -> Result<(Self, Vec<u32>)> {
         let series = column.as_materialized_series();
@@ -87,6 +96,44 @@ impl CustomerIds {
                 let start = rank.checked_sub(1).map_or(0, |before| ends[before]);
                 Cow::Borrowed(&bytes[start..ends[rank]])
             }
+        }
+    }
+
+    /// The ids of the given ranks, ascending.
+    pub(crate) fn pick(&self, ranks: &[u32]) -> Self {
+        let ranks = ranks.iter().map(|&rank| rank as usize);
+        match self {
+            CustomerIds::Int { values, dtype } => {
+                CustomerIds::Int { values: ranks.map(|rank| values[rank]).collect(), dtype: dtype.clone() }
+            }
+            CustomerIds::Wide { values, dtype } => {
+                CustomerIds::Wide { values: ranks.map(|rank| values[rank]).collect(), dtype: dtype.clone() }
+            }
+            CustomerIds::Text { .. } => {
+                let mut picked = CustomerIds::from_texts([]);
+                ranks.for_each(|rank| picked.push_text(&self.text(rank)));
+                picked
+            }
+        }
+    }
+
+    /// Adds ids that are held the same way and come after all of these.
+    pub(crate) fn append(&mut self, later: &CustomerIds) {
+        match (self, later) {
+            (CustomerIds::Int { values, .. }, CustomerIds::Int { values: more, .. }) => {
+                values.extend_from_slice(more);
+            }
+            (CustomerIds::Wide { values, .. }, CustomerIds::Wide { values: more, .. }) => {
+                values.extend_from_slice(more);
+            }
+            (own, more) => more.texts().for_each(|text| own.push_text(text)),
+        }
+    }
+
+    fn push_text(&mut self, text: &str) {
+        if let CustomerIds::Text { bytes, ends } = self {
+            bytes.push_str(text);
+            ends.push(bytes.len());
         }
     }
 

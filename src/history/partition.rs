@@ -152,22 +152,16 @@ impl Runs {
 
     /// One customer's rows, sorted by day.
     pub(super) fn push_customer<K: Key>(&mut self, rows: &mut [Row<K>], beside: &Beside) {
-        let mut start = 0;
-        while let Some(first) = rows.get(start) {
-            let (day, amount) = (first.day, first.amount);
-            let is_alone = rows.get(start + 1).is_none_or(|next| next.day != day);
-            if is_alone && amount > 0.0 && !self.shape.has_more() {
-                // Nearly every day of most logs.
-                self.partition.days.push(day);
-                if self.shape.has_amount {
-                    self.partition.net.push(amount);
-                }
-                start += 1;
-                continue;
+        if !self.shape.has_more() && are_plain(rows) {
+            let partition = &mut self.partition;
+            partition.days.extend(rows.iter().map(|row| row.day));
+            if self.shape.has_amount {
+                partition.net.extend(rows.iter().map(|row| row.amount));
             }
-            let end = start + rows[start..].iter().take_while(|row| row.day == day).count();
-            self.push_day(&mut rows[start..end], beside);
-            start = end;
+        } else {
+            for day in rows.chunk_by_mut(|a, b| a.day == b.day) {
+                self.push_day(day, beside);
+            }
         }
         self.end_customer();
     }
@@ -283,6 +277,13 @@ impl Runs {
             column.push(value.unwrap_or(NO_SEGMENT));
         }
     }
+}
+
+/// Whether every day has one order and no refund, as nearly all customers of most logs do: days and amounts
+/// are then purchases as they are. (An order of -0 is not, whose net is 0.)
+fn are_plain<K>(rows: &[Row<K>]) -> bool {
+    let are_apart = rows.windows(2).fold(true, |all, pair| all & (pair[0].day != pair[1].day));
+    are_apart & rows.iter().fold(true, |all, row| all & row.amount.is_sign_positive())
 }
 
 impl Orders {

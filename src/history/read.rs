@@ -46,22 +46,12 @@ impl Source {
     }
 
     pub(crate) fn from_parquet(path: &Path, columns: &Columns) -> Result<Self> {
-        let origin = path.display().to_string();
-        let unreadable = |error: Error| Error::unreadable(path, reason_of(error));
-        let mut reader = ParquetReader::new(open_parquet(path)?);
-        let schema = guarded("reading the schema", || reader.schema()).map_err(unreadable)?;
-        let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        require(&origin, columns, &found, "")?;
-        for (name, role) in columns.roles() {
-            if let Some(field) = schema.get(name) {
-                role.check_arrow(&origin, field)?;
-            }
-        }
-        let names: Vec<String> = columns.names().into_iter().map(str::to_owned).collect();
-        let frame = guarded("reading Parquet", || reader.with_columns(Some(names)).finish())
-            .and_then(|frame| guarded("ordering the columns", || frame.select(columns.names())))
-            .map_err(unreadable)?;
-        Ok(Source { name: origin, frame, broken: BTreeMap::new() })
+        let reader = checked_parquet(path, columns)?;
+        Ok(Source {
+            name: path.display().to_string(),
+            frame: take_columns(reader, path, &columns.names())?,
+            broken: BTreeMap::new(),
+        })
     }
 
     /// Reads a CSV file: every named column as text, so that nothing is guessed.
@@ -123,6 +113,30 @@ impl Source {
         )?;
         Ok(Source { name: origin, frame, broken })
     }
+}
+
+/// Opens a Parquet file that has the named columns, of types that can serve.
+pub(super) fn checked_parquet(path: &Path, columns: &Columns) -> Result<ParquetReader<File>> {
+    let origin = path.display().to_string();
+    let mut reader = ParquetReader::new(open_parquet(path)?);
+    let schema = guarded("reading the schema", || reader.schema())
+        .map_err(|error| Error::unreadable(path, reason_of(error)))?;
+    let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    require(&origin, columns, &found, "")?;
+    for (name, role) in columns.roles() {
+        if let Some(field) = schema.get(name) {
+            role.check_arrow(&origin, field)?;
+        }
+    }
+    Ok(reader)
+}
+
+/// What a Parquet file holds of these columns, in their order.
+pub(super) fn take_columns(reader: ParquetReader<File>, path: &Path, names: &[&str]) -> Result<DataFrame> {
+    let owned: Vec<String> = names.iter().map(ToString::to_string).collect();
+    guarded("reading Parquet", || reader.with_columns(Some(owned)).finish())
+        .and_then(|frame| guarded("ordering the columns", || frame.select(names.iter().copied())))
+        .map_err(|error| Error::unreadable(path, reason_of(error)))
 }
 
 const CSV_BUFFER_BYTES: usize = 1 << 20;
@@ -246,7 +260,7 @@ fn open_csv(path: &Path) -> Result<impl Read> {
 }
 
 /// Opens what should be Parquet, and refuses what cannot be.
-fn open_parquet(path: &Path) -> Result<File> {
+pub(super) fn open_parquet(path: &Path) -> Result<File> {
     let (head, mut file) = open_with_head(path)?;
     // An encrypted file is Parquet too, and polars says what it thinks of it.
     if !head.starts_with(PARQUET_MARK) && !head.starts_with(b"PARE") {
@@ -282,7 +296,7 @@ fn not_csv(head: &[u8]) -> Option<&'static str> {
 }
 
 /// What polars said, without the words of the step.
-fn reason_of(error: Error) -> String {
+pub(super) fn reason_of(error: Error) -> String {
     match error {
         Error::Table { reason, .. } => reason,
         other => other.to_string(),

@@ -3,8 +3,11 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use fearless_simd::Simd;
+
 use super::cells::Cells;
 use super::convert::Facts;
+use crate::math::{Kernel, wide};
 
 /// How many partitions a history has.
 pub(crate) const PARTITIONS: usize = 1 << PARTITION_BITS;
@@ -36,6 +39,7 @@ pub(crate) trait Key: Copy + Eq + Ord + Send + Sync {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Key for i64 {
+    #[inline(always)]
     fn hash64(&self) -> u64 {
         mix(*self as u64)
     }
@@ -47,6 +51,7 @@ impl Key for i64 {
 
 /// An integer that fits 32 bits goes where it would go with 64.
 impl Key for i32 {
+    #[inline(always)]
     fn hash64(&self) -> u64 {
         i64::from(*self).hash64()
     }
@@ -57,12 +62,14 @@ impl Key for i32 {
 }
 
 impl Key for i128 {
+    #[inline(always)]
     fn hash64(&self) -> u64 {
         mix((*self as u64) ^ mix((*self >> 64) as u64))
     }
 }
 
 impl Key for &str {
+    #[inline(always)]
     fn hash64(&self) -> u64 {
         let mut hash = self.len() as u64;
         for chunk in self.as_bytes().chunks(8) {
@@ -108,6 +115,7 @@ impl<K: Ord> Ord for Tagged<K> {
 }
 
 impl<K: Key> Key for Tagged<K> {
+    #[inline(always)]
     fn hash64(&self) -> u64 {
         self.key.hash64()
     }
@@ -126,6 +134,7 @@ impl<K: Key> Key for Tagged<K> {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014). Version 1 of winback's partition hash.
+#[inline(always)]
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -218,7 +227,8 @@ pub(super) struct Block<K> {
 impl<K: Key> Block<K> {
     /// Scatters a block of rows, in the order they were read.
     pub(super) fn scatter(keys: impl ExactSizeIterator<Item = K> + Clone, facts: &Facts) -> Self {
-        let partition_of: Vec<u16> = keys.clone().map(|key| partition_of(key) as u16).collect();
+        let mut partition_of = vec![0_u16; keys.len()];
+        wide(PartitionOf { keys: keys.clone(), out: &mut partition_of });
         let mut places = vec![0_u32; PARTITIONS];
         partition_of.iter().for_each(|&partition| places[usize::from(partition)] += 1);
         starts_of(&mut places);
@@ -276,9 +286,21 @@ pub(super) fn beside_partition<K: Key>(blocks: &[Block<K>], partition: usize, sh
     all
 }
 
-/// The partition of a key.
-fn partition_of<K: Key>(key: K) -> usize {
-    (key.hash64() >> (u64::BITS - PARTITION_BITS)) as usize
+/// Writes the partition of every key.
+struct PartitionOf<'a, I> {
+    keys: I,
+    out: &'a mut [u16],
+}
+
+impl<K: Key, I: Iterator<Item = K>> Kernel for PartitionOf<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (out, key) in self.out.iter_mut().zip(self.keys) {
+            *out = (key.hash64() >> (u64::BITS - PARTITION_BITS)) as u16;
+        }
+    }
 }
 
 /// Turns counts per slot into where each slot starts.

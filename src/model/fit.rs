@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::features::{Feature, Idea, salted_hash};
 use crate::math;
 use crate::metrics;
-use crate::snapshot::Snapshots;
+use crate::snapshot::{SAMPLE_SALT, Snapshots, taken};
 
 /// L2 strengths tried forward in time; scikit-learn's C is 1 over them.
 const STRENGTHS: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
@@ -37,8 +37,6 @@ const LEAST_CUSTOMERS: usize = 30;
 const MOST_FOLDS: usize = 3;
 /// At most so many rows serve to choose the strength forward in time.
 const STRENGTH_ROWS: usize = 60_000;
-/// Which customers are taken where not all are: the lowest md5(this ‖ id).
-const SAMPLE_SALT: &str = "winback-sample-1:";
 
 /// How the fit went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -287,17 +285,8 @@ fn sample(snapshots: &Snapshots, rows: &[u32], most: usize) -> Vec<u32> {
         })
         .collect();
     customers.sort_unstable();
-    let mut taken = 0;
-    let mut chosen: Vec<u32> = customers
-        .into_iter()
-        .take_while(|&(_, _, own)| {
-            // At least one customer, however many rows they have.
-            let is_first = taken == 0;
-            taken += own;
-            is_first || taken <= most
-        })
-        .map(|(_, rank, _)| rank)
-        .collect();
+    customers.truncate(taken(customers.iter().map(|&(_, _, own)| own), most));
+    let mut chosen: Vec<u32> = customers.into_iter().map(|(_, rank, _)| rank).collect();
     chosen.sort_unstable();
     rows.iter()
         .copied()

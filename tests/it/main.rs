@@ -7,6 +7,7 @@ mod btyd_edges;
 mod cdnow;
 mod cli;
 mod determinism;
+mod disk;
 mod edges;
 mod evaluation;
 mod explanations;
