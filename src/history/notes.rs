@@ -14,6 +14,8 @@ const LOG_START_DAYS: i32 = 90;
 const HOLE_DAYS: i32 = 7;
 /// … and than this many times the median step from one selling day to the next.
 const HOLE_TIMES_MEDIAN: i32 = 5;
+/// How many partitions are looked through for holes before it is clear that there are none.
+const PARTITIONS_AT_A_TIME: usize = 16;
 
 impl History {
     /// With everything in the report that is worth a word.
@@ -63,7 +65,14 @@ impl History {
             all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
             all
         };
-        let sold = self.partitions.par_iter().fold(none, of_partition).reduce(none, join);
+        let mut sold = none();
+        for some in self.partitions.chunks(PARTITIONS_AT_A_TIME) {
+            sold = join(sold, some.par_iter().fold(none, of_partition).reduce(none, join));
+            // More purchases only fill gaps: nearly all logs are done with their first partitions.
+            if sold.split(|is_sold| *is_sold).all(|gap| gap.len() < HOLE_DAYS as usize) {
+                return None;
+            }
+        }
         // Up to the last purchase, not to `observed_until`, which may lie any number of years later.
         let days: Vec<i32> = (0..).zip(sold).filter_map(|(day, sold)| sold.then_some(day)).collect();
         let steps: Vec<i32> = days.windows(2).map(|pair| pair[1] - pair[0]).collect();
