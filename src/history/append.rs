@@ -276,26 +276,30 @@ fn number<K: Key>(
     strangers: &[(K, u32)],
     firsts: &[Vec<i32>],
 ) -> (Vec<K>, Vec<Place>) {
-    let mut next = vec![0_u32; PARTITIONS];
     let mut all = (Vec::new(), Vec::new());
     all.0.reserve_exact(keys.len() + strangers.len());
     all.1.reserve_exact(keys.len() + strangers.len());
-    let mut add = |key: K, partition: u32, before: i32| {
-        let position = next[partition as usize];
-        next[partition as usize] += 1;
-        // Only partitions that were touched have other first days.
-        let first = firsts[partition as usize].get(position as usize).copied().unwrap_or(before);
+    // Nearly all are taken over in stretches from one stranger to the next.
+    let mut start = 0;
+    for &(key, partition) in strangers {
+        let end = start + keys[start..].partition_point(|own| *own < key);
+        all.0.extend_from_slice(&keys[start..end]);
+        all.1.extend_from_slice(&places[start..end]);
         all.0.push(key);
-        all.1.push(Place { partition, position, first });
-    };
-    let mut strangers = strangers.iter().peekable();
-    for (&key, place) in keys.iter().zip(places) {
-        while let Some(&(stranger, partition)) = strangers.next_if(|(stranger, _)| *stranger < key) {
-            add(stranger, partition, i32::MAX);
-        }
-        add(key, place.partition, place.first);
+        all.1.push(Place { partition, position: 0, first: i32::MAX });
+        start = end;
     }
-    strangers.for_each(|&(stranger, partition)| add(stranger, partition, i32::MAX));
+    all.0.extend_from_slice(&keys[start..]);
+    all.1.extend_from_slice(&places[start..]);
+    // Only partitions that were touched have other positions and first days.
+    let mut next = vec![0_usize; PARTITIONS];
+    for place in &mut all.1 {
+        let partition = place.partition as usize;
+        if let Some(&first) = firsts[partition].get(next[partition]) {
+            *place = Place { position: next[partition] as u32, first, ..*place };
+            next[partition] += 1;
+        }
+    }
     all
 }
 

@@ -16,6 +16,9 @@ const HOLE_DAYS: i32 = 7;
 /// … and than this many times the median step from one selling day to the next.
 const HOLE_TIMES_MEDIAN: i32 = 5;
 
+/// How many partitions are looked through before asking whether the others are needed.
+const PARTITIONS_AT_A_TIME: usize = 32;
+
 impl History {
     /// With everything in the report that is worth a word.
     pub(super) fn noted(mut self) -> Self {
@@ -127,5 +130,13 @@ fn sold(history: &History) -> Vec<bool> {
         all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
         all
     };
-    history.partitions.par_iter().fold(none, of_partition).reduce(none, join)
+    let mut sold = none();
+    for some in history.partitions.chunks(PARTITIONS_AT_A_TIME) {
+        sold = join(sold, some.par_iter().fold(none, of_partition).reduce(none, join));
+        // Nearly all logs are done with their first partitions.
+        if sold.iter().all(|&sold| sold) {
+            break;
+        }
+    }
+    sold
 }
