@@ -7,10 +7,12 @@
 
 mod cli;
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use winback::history::HistoryParams;
 use winback::{ChurnModel, Day, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
@@ -35,6 +37,12 @@ struct Options {
     /// Add the ends of a 95 % interval of every probability: the doubt about the model, not the customer
     #[arg(long)]
     intervals: bool,
+    /// For orders that do not fit in memory: a folder for temporary files, on a disk with room for them
+    #[arg(long, value_name = "FOLDER")]
+    temporary_folder: Option<PathBuf>,
+    /// With --temporary-folder, about how much memory a group of customers may take, in GiB
+    #[arg(long, default_value_t = 1.0, value_name = "N", requires = "temporary_folder")]
+    memory_gib: f64,
 }
 
 fn main() -> ExitCode {
@@ -46,20 +54,12 @@ fn main() -> ExitCode {
         progress.step("reading the model");
         let model = ChurnModel::load(&options.model)?;
         progress.step("reading orders");
-        let history = options.reading.read(Some(model.reading()), |params| match options.as_of {
-            Some(day) => params.with_observed_at_least_until(day),
-            None => params,
-        })?;
-        let as_of = options.as_of.unwrap_or(history.observed_until());
-        progress.say_report(&history);
-        progress.step("scoring");
-        let scores = match options.intervals {
-            true => model.score_with_intervals(&history, as_of)?,
-            false => model.score(&history, as_of)?,
+        let (scores, as_of, last_order): (Box<dyn Display>, Day, Day) = match &options.temporary_folder {
+            Some(folder) => score_from_disk(&options, &model, folder, &progress)?,
+            None => score_in_memory(&options, &model, &progress)?,
         };
-        table::write(&scores.to_frame()?, &options.out)?;
         drop(progress);
-        let silent = as_of.days_since(history.last_order());
+        let silent = as_of.days_since(last_order);
         if silent > QUIET_DAYS {
             eprintln!(
                 "note: the last order is {silent} days before {as_of}; scores take it that nobody bought since"
@@ -69,4 +69,44 @@ fn main() -> ExitCode {
         eprintln!("written to {}", options.out.display());
         Ok(())
     })
+}
+
+impl Options {
+    /// The log is taken to be complete until the day of scoring.
+    fn declare(&self, params: HistoryParams) -> HistoryParams {
+        match self.as_of {
+            Some(day) => params.with_observed_at_least_until(day),
+            None => params,
+        }
+    }
+}
+
+/// What came of it in words, the day of scoring, and the day of the last order.
+type Told = winback::Result<(Box<dyn Display>, Day, Day)>;
+
+fn score_in_memory(options: &Options, model: &ChurnModel, progress: &Progress) -> Told {
+    let history = options.reading.read(Some(model.reading()), |params| options.declare(params))?;
+    let as_of = options.as_of.unwrap_or(history.observed_until());
+    progress.say_report(&history);
+    progress.step("scoring");
+    let scores = match options.intervals {
+        true => model.score_with_intervals(&history, as_of)?,
+        false => model.score(&history, as_of)?,
+    };
+    table::write(&scores.to_frame()?, &options.out)?;
+    Ok((Box::new(scores), as_of, history.last_order()))
+}
+
+fn score_from_disk(options: &Options, model: &ChurnModel, folder: &Path, progress: &Progress) -> Told {
+    let declare = |params| options.declare(params);
+    let base = Some(model.reading());
+    let history = options.reading.read_to_disk(base, folder, options.memory_gib, declare)?;
+    let as_of = options.as_of.unwrap_or(history.observed_until());
+    progress.say_disk_report(&history);
+    progress.step("scoring");
+    let scored = match options.intervals {
+        true => model.write_scores_with_intervals(&history, as_of, &options.out)?,
+        false => model.write_scores(&history, as_of, &options.out)?,
+    };
+    Ok((Box::new(scored), as_of, history.last_order()))
 }

@@ -3,20 +3,22 @@
 #![allow(dead_code, reason = "each binary uses a part of it")]
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use winback::evaluate::{Backtest, Campaign, Profit};
-use winback::history::{HistoryParams, InvalidRows, Refunds};
+use winback::history::{DiskHistory, HistoryParams, InvalidRows, Refunds};
 use winback::{ChurnModel, Columns, Cutoffs, Day, Evaluation, FeatureSet, History, Snapshots};
 
 /// The column that holds amounts unless another is named.
 const DEFAULT_AMOUNT: &str = "amount";
 /// How many training cutoffs are taken at most.
 pub const TRAINING_CUTOFFS: usize = 8;
+
+const GIB: f64 = (1_u64 << 30) as f64;
 
 /// How many cutoffs a backtest tests, and how many are taken up for that.
 const BACKTESTS: usize = 6;
@@ -99,21 +101,56 @@ impl ReadingOptions {
         base: Option<&HistoryParams>,
         declare: impl Fn(HistoryParams) -> HistoryParams,
     ) -> winback::Result<History> {
+        let is_parquet = self.are_parquet()?;
+        self.read_by(base, declare, |params| match is_parquet {
+            true => params.read_parquet(&self.orders),
+            false => params.read_csv(&self.orders),
+        })
+    }
+
+    /// As [`read`](Self::read), for orders that do not fit in memory.
+    pub fn read_to_disk(
+        &self,
+        base: Option<&HistoryParams>,
+        folder: &Path,
+        memory_gib: f64,
+        declare: impl Fn(HistoryParams) -> HistoryParams,
+    ) -> winback::Result<DiskHistory> {
+        if !self.are_parquet()? {
+            return Err(winback::Error::Parameter {
+                name: "--orders",
+                found: "CSV with --temporary-folder".to_owned(),
+                expected: "Parquet files; write the log as Parquet first",
+            });
+        }
+        self.read_by(base, declare, |params| {
+            DiskHistory::params(params.clone(), folder)
+                .with_memory_bytes((memory_gib * GIB) as usize)
+                .read_parquet(&self.orders)
+        })
+    }
+
+    fn read_by<T>(
+        &self,
+        base: Option<&HistoryParams>,
+        declare: impl Fn(HistoryParams) -> HistoryParams,
+        read: impl Fn(&HistoryParams) -> winback::Result<T>,
+    ) -> winback::Result<T> {
         let amount = self.amount_col.clone().or_else(|| match base {
             Some(base) => base.columns().amount().map(str::to_owned),
             None => Some(DEFAULT_AMOUNT.to_owned()),
         });
         let may_lack_amount = base.is_none() && self.amount_col.is_none();
-        match self.read_with(base, amount, &declare) {
+        match read(&declare(self.params(base, amount))) {
             // No amounts then, if no file has them; should another column be missing too, that is said now.
             Err(winback::Error::MissingColumns { missing, .. })
                 if may_lack_amount
                     && missing.iter().any(|name| name == DEFAULT_AMOUNT)
                     && !self.any_has_amounts()? =>
             {
-                self.read_with(base, None, &declare)
+                read(&declare(self.params(base, None)))
             }
-            read => read,
+            done => done,
         }
     }
 
@@ -140,12 +177,7 @@ impl ReadingOptions {
         }
     }
 
-    fn read_with(
-        &self,
-        base: Option<&HistoryParams>,
-        amount: Option<String>,
-        declare: &impl Fn(HistoryParams) -> HistoryParams,
-    ) -> winback::Result<History> {
+    fn params(&self, base: Option<&HistoryParams>, amount: Option<String>) -> HistoryParams {
         let given = base.map(HistoryParams::columns);
         let pick = |option: &Option<String>, of_base: Option<&str>, default: &str| {
             option.clone().unwrap_or_else(|| of_base.unwrap_or(default).to_owned())
@@ -191,11 +223,7 @@ impl ReadingOptions {
                 InvalidRowsOption::Drop => InvalidRows::Drop,
             });
         }
-        let params = declare(params);
-        match self.are_parquet()? {
-            true => params.read_parquet(&self.orders),
-            false => params.read_csv(&self.orders),
-        }
+        params
     }
 }
 
@@ -282,6 +310,21 @@ impl Progress {
     /// Says what was read, above the line of progress.
     pub fn say_report(&self, history: &History) {
         self.0.suspend(|| say_report(history));
+    }
+
+    /// As [`say_report`](Self::say_report), of a log on disk.
+    pub fn say_disk_report(&self, history: &DiskHistory) {
+        self.0.suspend(|| {
+            eprintln!("{}", history.report());
+            eprintln!(
+                "  {} customers, {} purchases, {} to {}, in {} groups on disk",
+                history.customers(),
+                history.purchases(),
+                history.observed_from(),
+                history.observed_until(),
+                history.groups()
+            );
+        });
     }
 
     pub fn step(&self, what: &'static str) {

@@ -19,6 +19,8 @@ const ROWS_PER_LOOK: usize = 1 << 12;
 /// … and in how many places at most, at equal steps: groups come out with as many orders as wanted, give
 /// or take a two hundred and fiftieth of the log, in whatever order it is.
 const MOST_LOOKS: usize = 1 << 8;
+/// A log of so few rows is looked at whole: every look has its price.
+const FEW_ROWS: usize = 1 << 21;
 /// How many ids of integers that may not fit 64 bits are read at a time.
 const IDS_PER_STRETCH: usize = 1 << 22;
 /// What a text id takes beside its bytes.
@@ -47,14 +49,17 @@ impl IdSample {
             None => kind = Some(more),
         };
         let rows: usize = files.iter().map(SlicedFile::rows).sum();
-        let step = rows.div_ceil(MOST_LOOKS).max(ROWS_PER_LOOK);
+        let (step, look) = match rows {
+            ..=FEW_ROWS => (FEW_ROWS, FEW_ROWS),
+            _ => (rows.div_ceil(MOST_LOOKS), ROWS_PER_LOOK),
+        };
         let mut looks: Vec<Series> = Vec::new();
         for file in files {
             // A file without rows has a type, too.
             let mut source = file.read_ids(&(0..0), columns)?;
             join(IdKind::of(std::slice::from_ref(&source), columns.customer())?);
             for start in (0..file.rows()).step_by(step) {
-                source = file.read_ids(&(start..file.rows().min(start + ROWS_PER_LOOK)), columns)?;
+                source = file.read_ids(&(start..file.rows().min(start + look)), columns)?;
                 looks.push(ids_of(&source.frame, columns.customer())?);
             }
             if may_be_wide(&ids_of(&source.frame, columns.customer())?) {

@@ -45,19 +45,19 @@ impl SnapshotsParams {
         let population = (self.population, self.label.horizon_days);
         let walk = DiskWalk::new(history, &features, &cutoffs, population)?;
         let mut sample = Sample { most_rows, ..Sample::new(history.whole().ids(), features.len()) };
-        // Hashes beyond this have no chance any more.
-        let limit = Cell::new(u32::MAX);
+        // The lowest hash known to be left out, from which on nobody has a chance any more.
+        let limit: Cell<Option<u32>> = Cell::new(None);
         walk.each(
             |group, ranks| {
                 let ids = group.ids();
                 let hash = |rank: &u32| salted_hash(SAMPLE_SALT, &ids.text(*rank as usize));
                 let limit = limit.get();
-                ranks.into_par_iter().filter(|rank| hash(rank) <= limit).collect()
+                ranks.into_par_iter().filter(|rank| limit.is_none_or(|limit| hash(rank) < limit)).collect()
             },
             |piece, panel| {
                 self.add(&mut sample, piece, panel, &cutoffs);
-                if let Some(highest) = sample.shrink_if_long() {
-                    limit.set(highest);
+                if sample.ranks.len() / 2 > most_rows {
+                    limit.set(sample.shrink());
                 }
                 Ok(())
             },
@@ -114,25 +114,22 @@ impl Sample {
         }
     }
 
-    /// Shrinks where it is twice as long as wanted, and says the highest hash left. Whoever is not among the
-    /// first of some customers is not among the first of more.
-    fn shrink_if_long(&mut self) -> Option<u32> {
-        (self.ranks.len() / 2 > self.most_rows).then(|| self.shrink())
-    }
-
-    /// Leaves out customers beyond the rows wanted, and those without a row.
-    fn shrink(&mut self) -> u32 {
+    /// Leaves out customers beyond the rows wanted, and those without a row; the hash of the first one left out.
+    /// More customers can only bring forward where the rows are too many.
+    fn shrink(&mut self) -> Option<u32> {
         let mut customers: Vec<(u32, u32, usize)> = self
             .ranks
             .chunk_by(|a, b| a == b)
             .map(|own| (self.hashes[own[0] as usize], own[0], own.len()))
             .collect();
         let all: usize = customers.iter().map(|&(_, _, own)| own).sum();
+        let mut left_out = None;
         if all > self.most_rows {
             customers.sort_unstable();
-            customers.truncate(taken(customers.iter().map(|&(_, _, own)| own), self.most_rows));
+            let taken = taken(customers.iter().map(|&(_, _, own)| own), self.most_rows);
+            left_out = customers.get(taken).map(|&(hash, ..)| hash);
+            customers.truncate(taken);
         }
-        let highest = customers.iter().map(|&(hash, ..)| hash).max().unwrap_or(u32::MAX);
         let mut kept: Vec<u32> = customers.into_iter().map(|(_, rank, _)| rank).collect();
         kept.sort_unstable();
         let mut is_kept = vec![None; self.hashes.len()];
@@ -146,7 +143,7 @@ impl Sample {
         self.columns.iter_mut().for_each(|column| *column = pick(column, &rows));
         self.ids = self.ids.pick(&kept);
         self.hashes = kept.iter().map(|&rank| self.hashes[rank as usize]).collect();
-        highest
+        left_out
     }
 
     fn finish(

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use polars::prelude::*;
+
 use crate::logs::{SplitMix, bundled};
 
 const AS_OF: &str = "2011-09-30";
@@ -275,5 +277,42 @@ fn amounts_that_only_some_files_have_are_not_dropped() {
         1,
         "without.csv: no column `amount`",
     );
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_log_scored_from_disk_is_scored_as_in_memory() {
+    let (train, score) = (example("train"), example("score"));
+    let folder = folder("disk");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (model, orders) = (file("model.json"), file("orders.parquet"));
+    let whole = bundled().to_str().unwrap().to_owned();
+    let training = ["--orders", &whole, "--date-col", "timestamp", "--until", AS_OF, "--model-out", &model];
+    run_well(&train, &training);
+    let lines = lines();
+    let field = |place: usize| lines[1..].iter().map(move |(line, _)| line.split(',').nth(place).unwrap());
+    let mut frame = df![
+        "customer_id" => field(0).collect::<Vec<_>>(),
+        "timestamp" => field(1).collect::<Vec<_>>(),
+        "amount" => field(3).map(|amount| amount.parse::<f64>().unwrap()).collect::<Vec<_>>(),
+    ]
+    .unwrap();
+    ParquetWriter::new(fs::File::create(&orders).unwrap()).finish(&mut frame).unwrap();
+    let (memory, disk) = (file("memory.parquet"), file("disk.parquet"));
+    let scoring = ["--model", &model, "--orders", &orders, "--as-of", AS_OF];
+    run_well(&score, &[scoring.as_slice(), &["--out", &memory]].concat());
+    let scratch = file("");
+    let on_disk = ["--out", &disk, "--temporary-folder", &scratch, "--memory-gib", "0.0002"];
+    let output = run_well(&score, &[scoring.as_slice(), &on_disk].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("groups on disk"));
+    let read = |path: &str| ParquetReader::new(fs::File::open(path).unwrap()).finish().unwrap();
+    assert!(read(&disk).equals_missing(&read(&memory)));
+    let left = fs::read_dir(&folder).unwrap().count();
+    assert_eq!(left, 4, "model, orders and two tables of scores");
+
+    let csv = ["--out", &disk, "--temporary-folder", &scratch];
+    let refused = run(&score, &[["--model", &model, "--orders", &whole].as_slice(), &csv].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("write the log as Parquet first"));
     fs::remove_dir_all(&folder).unwrap();
 }

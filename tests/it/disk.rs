@@ -311,7 +311,12 @@ fn scores_and_fits_are_those_of_the_log_in_memory() {
         let model = ChurnModel::params().fit(&of_memory).unwrap();
         assert_eq!(model, ChurnModel::params().fit(&of_disk).unwrap());
 
-        // The sample is that of the fit.
+        // The sample is that of the fit, also where it shrinks again and again on the way.
+        for most in 190..230 {
+            let fit = ChurnModel::params().with_l2(30.0).with_max_rows(most).fit(&of_memory).unwrap();
+            let sample = snapshots.build_sample(&disk, most).unwrap();
+            assert_eq!(sample.rows(), fit.fit_summary().rows);
+        }
         let few = ChurnModel::params().with_max_rows(500).fit(&of_memory).unwrap();
         let sample = snapshots.build_sample(&disk, 500).unwrap();
         assert_eq!(sample.rows(), few.fit_summary().rows);
