@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use polars::prelude::*;
 use serde_json::{Value, json};
 use winback::history::HistoryParams;
-use winback::{ChurnModel, Columns, Cutoffs, Day, Feature, FeatureSet, History, Snapshots};
+use winback::{ChurnModel, Columns, Cutoffs, Day, FeatureSet, History, Snapshots};
 
 const COLUMNS: [&str; 3] = ["customer_id", "ordered_on", "amount"];
 const HORIZON_DAYS: i32 = 90;
@@ -108,9 +108,7 @@ fn read(file: &Path) -> Result<DataFrame, Box<dyn Error>> {
 
 fn features(file: &Path, cutoffs: &[Day]) -> Result<DataFrame, Box<dyn Error>> {
     let history = orders().read_parquet([file])?;
-    // The peers would need each customer's silence before they can count intervals: a pass of its own.
-    let own_return = Feature::OwnReturn { horizon_days: HORIZON_DAYS };
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]).without(&own_return);
+    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
     Ok(match cutoffs {
         [cutoff] => set.features_at(&history, *cutoff)?,
         several => set.features_at_each(&history, several)?,

@@ -111,9 +111,15 @@ class Bench:
         return told
 
 
+# What winback computes and the peers do not: they would need each customer's silence before they can count
+# intervals, and so a pass more.
+LEFT_OUT = {"own_return_log_odds_90_days"}
+
+
 def compare(ours: Path, theirs: Path) -> str:
     """Column by column, so that two large tables need not fit in memory."""
     names, other = pl.read_parquet_schema(ours).names(), pl.read_parquet_schema(theirs).names()
+    names = [name for name in names if name not in LEFT_OUT]
     if sorted(names) != sorted(other):
         raise SystemExit(f"columns differ: {sorted(set(names) ^ set(other))}")
     worst, at, rows = 0.0, "", 0
