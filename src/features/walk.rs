@@ -253,7 +253,7 @@ impl Out<'_> {
         for (position, (feature, column)) in features.iter().zip(&mut self.columns).enumerate() {
             fill(feature, column);
             let found = || column.iter().position(|value| value.is_infinite());
-            // A sum of sizes tells of infinities without a branch per value.
+            // Told without a branch per value, and looked for only then.
             let is_clean = column.iter().fold(true, |clean, value| clean & !value.is_infinite());
             if !is_clean && infinite.is_none() {
                 infinite = found().map(|row| Infinite {

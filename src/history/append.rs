@@ -23,7 +23,8 @@ impl History {
     /// The history of this log and more orders, read the same way: exactly what reading both logs at
     /// once gives, at the cost of the partitions that the orders fall into.
     ///
-    /// Orders may be of any day; one of a day that is known already is merged with it.
+    /// Orders may be of any day; one of a day that is known already is merged with it. In the report of faults,
+    /// rows are numbered within each frame or file, as if all had been read side by side.
     ///
     /// ```
     /// use polars::df;
@@ -67,7 +68,10 @@ impl History {
     fn append_sources(&self, sources: Vec<Source>) -> Result<History> {
         let (mut new, report) = check(sources, &self.params, Some(self.ids.kind()))?;
         let report = joined_report(&self.report, report);
-        refuse_too_many(report.rows_kept)?;
+        let own_rows: u64 = self.partitions.iter().map(|partition| partition.rows()).sum();
+        refuse_too_many(
+            own_rows + new.parts.iter().map(|part| part.facts.days.as_slice().len() as u64).sum::<u64>(),
+        )?;
         let (segment_values, recoded) = self.join_segments(&mut new);
         let shape = self.params.shape();
         let own = recoded.as_deref().unwrap_or(&self.partitions);

@@ -43,8 +43,8 @@ pub(crate) struct Partition {
     pub(crate) refund_days: Vec<i32>,
     /// What went back on each refund-only day, net, as a positive amount.
     pub(crate) refund_amounts: Vec<f64>,
-    /// The orders of all days that are more than one order, or a refund: what a later order of the
-    /// same day is merged with.
+    /// The orders of all days that are more than one order, a refund, or an order of -0: what a later order
+    /// of the same day is merged with.
     pub(super) orders: Orders,
     /// Orders beyond the first of their customer and day.
     pub(super) merged_orders: u64,
@@ -53,6 +53,11 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
+    /// How many orders lie in it.
+    pub(super) fn rows(&self) -> u64 {
+        (self.days.len() + self.refund_days.len()) as u64 + self.merged_orders
+    }
+
     /// Per customer the day of the first purchase; [`i32::MAX`] without any.
     pub(super) fn firsts(&self) -> impl Iterator<Item = i32> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|ends| ends.purchases));

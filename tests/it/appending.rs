@@ -40,19 +40,45 @@ fn assert_joined(appended: &History, whole: &History) {
     assert_eq!(appended.segment_values("store"), whole.segment_values("store"));
 }
 
+/// The first ids whose hash (SplitMix64's finaliser, top nine bits) chooses one of three partitions, so that
+/// customers lie beside each other.
+fn ids_of_few_partitions(many: usize) -> Vec<i64> {
+    let hash = |id: i64| {
+        let z = (id as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    (-9_000..).filter(|&id| hash(id) >> 55 < 3).take(many).collect()
+}
+
 #[test]
 fn any_two_parts_of_a_log_join_to_the_whole() {
-    let row =
-        (0..12_i64, 1..28_i32, 0..9_u8, 0..3_u8, 0..4_u8).prop_map(|(id, day, amount, discount, store)| {
-            let amounts = [10.0, 10.0, 0.0, -0.0, -10.0, 17.4, -17.4, 192.4, -192.4];
-            (id * 1_000_003, day, amounts[usize::from(amount)], f64::from(discount), store)
-        });
-    let rows = proptest::collection::vec(row, 1..60);
-    for refunds in [Refunds::Net, Refunds::Drop] {
-        let params = all_columns().with_refunds(refunds);
-        runner(150)
-            .run(&(rows.clone(), rows.clone(), rows.clone()), |(first, second, third)| {
-                let (first, second, third) = (frame(&first), frame(&second), frame(&third));
+    const CUSTOMERS: usize = 40;
+    let ids = ids_of_few_partitions(CUSTOMERS);
+    let row = (0..CUSTOMERS, 1..28_i32, 0..9_u8, 0..3_u8, 0..4_u8);
+    let row = row.prop_map(move |(customer, day, amount, discount, store)| {
+        let amounts = [10.0, 10.0, 0.0, -0.0, -10.0, 17.4, -17.4, 192.4, -192.4];
+        (ids[customer], day, amounts[usize::from(amount)], f64::from(discount), store)
+    });
+    let many = proptest::collection::vec(row.clone(), 1..200);
+    let few = proptest::collection::vec(row, 1..20);
+    let text = |frame: DataFrame| {
+        let ids = frame.column("customer_id").unwrap().cast(&DataType::String).unwrap();
+        frame.clone().with_column(ids).unwrap().clone()
+    };
+    for (params, is_text) in [
+        (all_columns().with_refunds(Refunds::Net), false),
+        (all_columns().with_refunds(Refunds::Drop), true),
+        (History::params(Columns::new("customer_id", "ordered_on")), false),
+        (orders(), true),
+    ] {
+        runner(60)
+            .run(&(many.clone(), few.clone(), few.clone()), |parts| {
+                let [first, second, third] = [parts.0, parts.1, parts.2].map(|rows| match is_text {
+                    true => text(frame(&rows)),
+                    false => frame(&rows),
+                });
                 let Ok(start) = params.from_frame(&first) else { return Ok(()) };
                 let two = start.append(&second).expect("orders read alike");
                 let whole = joined(&first, &second);
