@@ -113,6 +113,7 @@ impl ChurnModelParams {
         if self.max_rows == 0 {
             return Err(Error::parameter("most rows", 0, "at least 1"));
         }
+        fit::refuse_unknown(&self.left_out, snapshots.features())?;
         let (rhythm, fitted) = match rhythm::fit(snapshots, self.terms)? {
             Some((rhythm, fitted)) => (Some(rhythm), fitted),
             None => (None, fit::fit(snapshots, self)?),

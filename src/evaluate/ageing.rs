@@ -44,6 +44,16 @@ pub struct Drift {
     pub feature: String,
     /// Population stability index between training and now, by tenths of training; 0 is no change.
     pub stability_index: f64,
+    /// What chance hardly exceeds in a population that has not moved: (b − 1 + 3 √(2 (b − 1))) / m for b bins
+    /// and m customers. Only what lies beyond counts.
+    pub by_chance: f64,
+}
+
+impl Drift {
+    /// How far it moved beyond chance.
+    fn beyond_chance(&self) -> f64 {
+        self.stability_index - self.by_chance
+    }
 }
 
 /// How far a model and its present customers have grown apart.
@@ -57,9 +67,10 @@ pub struct Ageing {
     pub horizon_days: i32,
     /// Mean predicted probability in training, 0 to 1.
     pub trained_fraction: f64,
-    /// Mean predicted probability now.
+    /// Mean predicted probability now, the season's offset included.
     pub predicted_fraction: f64,
-    /// Every feature the model uses, the most moved first.
+    /// Every feature that a column of the model is made of, but `tenure_days`, which grows with any log, and the
+    /// loss rates that customers share, of which there are too few to tell drift from chance; the most moved first.
     pub drift: Vec<Drift>,
     /// What to do.
     pub advice: Advice,
@@ -68,13 +79,14 @@ pub struct Ageing {
 impl ChurnModel {
     /// Compares the customers as of a day with those the model was trained on.
     ///
-    /// *Retrain* where a feature's index reaches .25, or the last label is more than 8 horizons old;
-    /// *recalibrate* where one reaches .1, the mean prediction moved by .25 in log-odds, or the last label
-    /// is more than 2 horizons old; else *keep*. `tenure_days` is left out: it grows with any log.
+    /// *Retrain* where a feature's index is .25 beyond what chance makes of so few customers, or the last label is
+    /// more than 8 horizons old; *recalibrate* where one is .1 beyond, the mean prediction (the season left out, which
+    /// is to move it) moved by .25 in log-odds, or the last label is more than 2 horizons old; else *keep*.
     ///
     /// # Formula
     /// ```text
-    /// PSI = Σ_bins (now − then) ln(now / then)    over the shares of customers in each bin
+    /// PSI = Σ_bins (now − then) ln(now / then)    over the shares of customers in each bin;
+    /// m PSI is about χ² with b − 1 degrees of freedom where nothing moved
     /// ```
     /// # Errors
     /// As [`ChurnModel::score`].
@@ -85,47 +97,55 @@ impl ChurnModel {
             .features()
             .iter()
             .enumerate()
-            .filter(|(_, feature)| !matches!(feature, Feature::TenureDays | Feature::OverallLoss { .. }))
+            .filter(|(_, feature)| !is_shared(feature) && **feature != Feature::TenureDays)
+            .filter(|(_, feature)| !self.fit_summary().unused.contains(&feature.name()))
             .filter_map(|(position, feature)| {
                 let then = self.portrait.sample(position);
                 let index = population_stability_index(&then, &panel.columns[position], BINS)?;
-                Some(Drift { feature: feature.name(), stability_index: index.index })
+                let freedom = index.bins as f64 - 1.0;
+                let by_chance = (freedom + 3.0 * (2.0 * freedom).sqrt()) / panel.ranks.len() as f64;
+                Some(Drift { feature: feature.name(), stability_index: index.index, by_chance })
             })
             .collect();
         drift.sort_by(|a, b| b.stability_index.total_cmp(&a.stability_index));
-        let season = self.season_offset(as_of);
         let log_odds = self.log_odds(&panel.columns);
-        let predicted = log_odds.iter().map(|eta| sigmoid(eta + season)).sum::<f64>() / log_odds.len() as f64;
+        let mean =
+            |shift: f64| log_odds.iter().map(|eta| sigmoid(eta + shift)).sum::<f64>() / log_odds.len() as f64;
+        let of = |p: f64| (p / (1.0 - p)).ln();
+        let shift = of(mean(0.0)) - of(self.portrait.mean_probability);
         let mut ageing = Ageing {
             as_of,
             age_days: as_of.days_since(self.provenance().labelled_until),
             horizon_days: self.label().horizon_days,
             trained_fraction: self.portrait.mean_probability,
-            predicted_fraction: predicted,
+            predicted_fraction: mean(self.season_offset(as_of)),
             drift,
             advice: Advice::Keep,
         };
-        ageing.advice = ageing.advise();
+        ageing.advice = ageing.advise(shift);
         Ok(ageing)
     }
 }
 
+fn is_shared(feature: &Feature) -> bool {
+    matches!(feature, Feature::PeerLoss { .. } | Feature::OverallLoss { .. })
+}
+
 impl Ageing {
-    fn advise(&self) -> Advice {
-        let most = self.drift.first().map_or(0.0, |drift| drift.stability_index);
+    /// `shift` is that of the mean prediction in log-odds, the season left out.
+    fn advise(&self, shift: f64) -> Advice {
+        let most = self.drift.iter().map(Drift::beyond_chance).fold(0.0, f64::max);
         let horizons = |times: i32| self.age_days > self.horizon_days.saturating_mul(times);
-        let log_odds = |p: f64| (p / (1.0 - p)).ln();
-        let shift = (log_odds(self.predicted_fraction) - log_odds(self.trained_fraction)).abs();
         if most >= FAR_MOVED || horizons(RETRAIN_HORIZONS) {
             Advice::Retrain
-        } else if most >= MOVED || shift > SHIFTED_LOG_ODDS || horizons(RECALIBRATE_HORIZONS) {
+        } else if most >= MOVED || shift.abs() > SHIFTED_LOG_ODDS || horizons(RECALIBRATE_HORIZONS) {
             Advice::Recalibrate
         } else {
             Advice::Keep
         }
     }
 
-    /// `feature, stability_index`, the most moved first.
+    /// `feature, stability_index, by_chance`, the most moved first.
     ///
     /// # Errors
     /// Only where polars refuses to build the table.
@@ -134,6 +154,7 @@ impl Ageing {
         table::frame(vec![
             StringChunked::from_iter_values("feature".into(), names).into_column(),
             table::nullable_floats("stability_index", self.drift.iter().map(|drift| drift.stability_index)),
+            table::nullable_floats("by_chance", self.drift.iter().map(|drift| drift.by_chance)),
         ])
     }
 }
@@ -150,7 +171,7 @@ impl fmt::Display for Ageing {
             self.predicted_fraction * 100.0,
             self.trained_fraction * 100.0
         )?;
-        for drift in self.drift.iter().filter(|drift| drift.stability_index >= MOVED) {
+        for drift in self.drift.iter().filter(|drift| drift.beyond_chance() >= MOVED) {
             write!(f, "\n  {} moved (stability index {:.2})", drift.feature, drift.stability_index)?;
         }
         write!(

@@ -23,8 +23,9 @@ const STRENGTHS: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 /// Below so many events the evidence of the data sets the strength; from there on the default falls as events
 /// grow, over [`DEFAULT_RANGE`].
 const EVIDENCE_EVENTS: usize = 1_000;
-/// At most so many rows serve for that.
+/// At most so many rows serve for that, if so many of the rarer outcome stand among them.
 const EVIDENCE_ROWS: usize = 12_000;
+const EVIDENCE_LEAST_EVENTS: usize = 40;
 const DEFAULT_RANGE: (f64, f64) = (3.0, 30.0);
 /// Below so many events only the core columns are tried: more cannot be learned from them. Events are
 /// the rows of the rarer class.
@@ -91,7 +92,6 @@ pub(super) struct Fitted {
 
 pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fitted> {
     let ChurnModelParams { terms: choice, l2, max_rows, ref left_out } = *params;
-    refuse_unknown(left_out, snapshots.features())?;
     let rows = sample(snapshots, &all_rows(snapshots), max_rows);
     let churned = rows.iter().filter(|&&row| snapshots.labels()[row as usize]).count();
     refuse_single_class(churned, rows.len())?;
@@ -106,7 +106,12 @@ pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fi
     let Strength { l2, choice: strength_choice, tried: strengths_tried } = match l2 {
         Some(l2) => Strength { l2, choice: StrengthChoice::Given, tried: Vec::new() },
         None if events < EVIDENCE_EVENTS => {
-            let rows = sample(snapshots, &rows, EVIDENCE_ROWS);
+            // Few rows speak for all, unless the rarer outcome hardly stands among them.
+            let few = sample(snapshots, &rows, EVIDENCE_ROWS);
+            let labels = panel.labels(&few);
+            let churned = labels.iter().filter(|&&label| label).count();
+            let are_enough = churned.min(few.len() - churned) >= events.min(EVIDENCE_LEAST_EVENTS);
+            let rows = if are_enough { few } else { rows.clone() };
             let (l2, determined_columns) = by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows))?;
             let choice = StrengthChoice::Evidence { determined_columns };
             Strength { l2, choice, tried: Vec::new() }
@@ -294,7 +299,7 @@ fn sample(snapshots: &Snapshots, rows: &[u32], most: usize) -> Vec<u32> {
         .collect()
 }
 
-fn refuse_unknown(left_out: &[String], features: &[Feature]) -> Result<()> {
+pub(super) fn refuse_unknown(left_out: &[String], features: &[Feature]) -> Result<()> {
     let known: Vec<String> = products(features).map(|product| product.name(features)).collect();
     match left_out.iter().find(|name| !known.contains(name)) {
         Some(unknown) => Err(Error::parameter(

@@ -73,6 +73,10 @@ impl ChurnModel {
         if threshold.is_finite() {
             model.at_risk_threshold = sigmoid(intercept + slope * threshold);
         }
+        // What later checks compare with.
+        let log_odds = model.log_odds(snapshots.columns());
+        let mean = log_odds.iter().map(|&eta| sigmoid(eta)).sum::<f64>() / log_odds.len() as f64;
+        model.portrait.mean_probability = mean;
         model.provenance.labelled_until = self.provenance.labelled_until.max(snapshots.labelled_until());
         model
     }

@@ -44,6 +44,15 @@ fn an_old_model_is_to_be_trained_again() {
 }
 
 #[test]
+fn few_customers_that_have_not_moved_are_kept() {
+    for (customers, seed) in [(30, 44), (60, 45), (100, 46)] {
+        let orders = rhythmic(customers, 700, seed);
+        let ageing = train(&orders, 400).check(&history(&orders), first_day().plus_days(420)).unwrap();
+        assert!(ageing.advice != Advice::Retrain, "{customers} customers: {ageing}");
+    }
+}
+
+#[test]
 fn recalibration_makes_the_level_right_and_keeps_the_order() {
     let orders = rhythmic(1_500, 700, 43);
     let model = train(&orders, 200);
@@ -67,6 +76,10 @@ fn recalibration_makes_the_level_right_and_keeps_the_order() {
         };
         assert_eq!(order(&before), order(&scores));
         assert_eq!(ChurnModel::from_json(&moved.to_json().unwrap()).unwrap(), moved);
+        // Its level is the present one, so that nothing asks for another recalibration.
+        let ageing = moved.check(&history, first_day().plus_days(500)).unwrap();
+        let of = |p: f64| (p / (1.0 - p)).ln();
+        assert!((of(ageing.predicted_fraction) - of(ageing.trained_fraction)).abs() < 1e-6, "{ageing}");
         // What it has seen it may not be tested on.
         assert!(moved.evaluate(&later).is_err());
     }
