@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use polars::prelude::*;
+use winback::features::Feature;
 use winback::model::TermChoice;
 use winback::snapshot::LabelWindow;
 use winback::{ChurnModel, Columns, FeatureSet, Snapshots, kernels};
@@ -110,7 +111,10 @@ fn model(names: &[String], features: &[Vec<f64>], labels: &[bool]) -> Result<Chu
     }));
     let reading = winback::History::params(Columns::new("customer_id", "day").with_amount("amount"));
     let label = LabelWindow { lead_days: 0, horizon_days: HORIZON_DAYS };
-    let set = FeatureSet::standard(HORIZON_DAYS, &[]);
+    // The twenty that the other side rebuilds.
+    let set = FeatureSet::standard(HORIZON_DAYS, &[])
+        .without(&Feature::SilenceFraction)
+        .without(&Feature::OwnReturn { horizon_days: HORIZON_DAYS });
     let snapshots = Snapshots::from_frame(&DataFrame::new_infer_height(table)?, &set, label, &reading)?;
     Ok(ChurnModel::params().with_l2(1.0).with_terms(TermChoice::Full).fit(&snapshots)?)
 }
