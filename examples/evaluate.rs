@@ -58,10 +58,11 @@ fn main() -> ExitCode {
         let (model, evaluation) = options.training.evaluate(&history, options.campaign())?;
         drop(progress);
         eprintln!("{model}");
-        writeln!(std::io::stdout(), "{evaluation}")?;
+        // Before the table, whose reader may stop reading.
         if let Some(path) = &options.json {
             table::write_json(&evaluation, path)?;
         }
+        writeln!(std::io::stdout(), "{evaluation}")?;
         Ok(())
     })
 }
