@@ -118,7 +118,10 @@ fn rhythm_alone(test: &Snapshots) -> Option<SimpleScore> {
     for cutoff in 0..test.cutoffs().len() as u32 {
         let rows: Vec<usize> = (0..summaries.len()).filter(|&row| test.positions()[row] == cutoff).collect();
         let known: Vec<Summary> = rows.iter().map(|&row| summaries[row]).collect();
-        let model = MbgNbd::params().fit(&known).ok()?;
+        // Where nobody bought twice there is no likeliest rhythm, but still one under the stated prior.
+        let params = MbgNbd::params();
+        let held = || params.fit_held(&known).map(|held| held.model().clone());
+        let model = params.fit(&known).or_else(|_| held()).ok()?;
         for row in rows {
             probabilities[row] = model.p_no_purchase_after(summaries[row], lead, horizon);
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use polars::prelude::*;
 
@@ -112,19 +112,17 @@ fn evaluation_is_written_as_json() {
     let folder = folder("json");
     let json = folder.join("evaluation.json");
     let orders = bundled();
-    let output = run_well(
-        &evaluate,
-        &[
-            "--orders",
-            orders.to_str().unwrap(),
-            "--date-col",
-            "timestamp",
-            "--horizon-days",
-            "60",
-            "--json",
-            json.to_str().unwrap(),
-        ],
-    );
+    let arguments = [
+        "--orders",
+        orders.to_str().unwrap(),
+        "--date-col",
+        "timestamp",
+        "--horizon-days",
+        "60",
+        "--json",
+        json.to_str().unwrap(),
+    ];
+    let output = run_well(&evaluate, &arguments);
     assert!(String::from_utf8_lossy(&output.stdout).contains("over recency alone"));
     let value: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     for group in ["all", "recent"] {
@@ -150,6 +148,18 @@ fn evaluation_is_written_as_json() {
     assert!(value["profit"]["chosen"]["realised_amount"].is_number());
     assert_eq!((&value["verdict"], &value["model"]), (&"better".into(), &"logistic".into()));
     assert!(value["backtest"].as_array().unwrap().len() > 3);
+
+    // A reader that stops before the table comes leaves the file whole.
+    fs::remove_file(&json).unwrap();
+    let mut child = Command::new(&evaluate)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    child.wait().expect("the program ends");
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&fs::read(&json).unwrap()).unwrap(), value);
     fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -194,6 +204,11 @@ fn tiny_logs_go_the_whole_way() {
                 assert!(said.contains("rhythm model") || said.contains("stated prior"), "{said}");
             }
             go("evaluate", with(&["--json", &json]));
+            let told: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+            for simple in ["recency", "frequency", "overdue", "mbg_nbd"] {
+                let log_loss = &told["all"]["baselines"][simple]["log_loss"];
+                assert!(log_loss.is_number(), "{customers} {kind}: {simple} has {log_loss}");
+            }
             go("value", with(&["--out", &out]));
             run_well(
                 &example("score"),
