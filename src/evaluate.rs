@@ -73,7 +73,8 @@ impl ChurnModel {
     ///
     /// # Errors
     /// [`Error::TestOverlapsTraining`] for a test cutoff before the last training label ended;
-    /// [`Error::FeatureMismatch`] for snapshots of other features or another label window.
+    /// [`Error::FeatureMismatch`] for snapshots of other features or another label window,
+    /// [`Error::PolicyMismatch`] for those of a log read another way.
     pub fn evaluate(&self, test: &Snapshots) -> Result<Evaluation> {
         self.evaluate_seeded(test, DEFAULT_SEED)
     }

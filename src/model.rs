@@ -361,7 +361,12 @@ impl ChurnModel {
 
     /// Refuses a history that was read under another policy.
     pub(crate) fn check_policy(&self, history: &History) -> Result<()> {
-        let (own, theirs) = (&self.reading, history.reading());
+        self.check_reading(history.reading())
+    }
+
+    /// Refuses another policy of reading than the model's.
+    fn check_reading(&self, theirs: &HistoryParams) -> Result<()> {
+        let own = &self.reading;
         if own.reads_alike(theirs) {
             return Ok(());
         }

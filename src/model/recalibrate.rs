@@ -30,7 +30,8 @@ impl ChurnModel {
     /// Cox (1958), Biometrika 45:562–565; Steyerberg (2019), Clinical Prediction Models, chapter 20.
     ///
     /// # Errors
-    /// [`Error::FeatureMismatch`] for snapshots of other features or another label window;
+    /// [`Error::FeatureMismatch`] for snapshots of other features or another label window,
+    /// [`Error::PolicyMismatch`] for those of a log read another way;
     /// [`Error::SingleClass`] and [`Error::NotFitted`] where there is nothing to fit to.
     pub fn recalibrate(&self, snapshots: &Snapshots, what: Recalibration) -> Result<ChurnModel> {
         self.check_alike(snapshots, "snapshots to recalibrate on")?;
@@ -81,7 +82,7 @@ impl ChurnModel {
         model
     }
 
-    /// Refuses snapshots of other features or another label window.
+    /// Refuses snapshots of other features or another label window, or of a log read another way.
     pub(crate) fn check_alike(&self, snapshots: &Snapshots, origin: &str) -> Result<()> {
         let names = |features: &[crate::features::Feature]| {
             features.iter().map(crate::features::Feature::name).collect::<Vec<_>>().join(", ")
@@ -101,6 +102,6 @@ impl ChurnModel {
                 self.label()
             )));
         }
-        Ok(())
+        self.check_reading(snapshots.reading())
     }
 }

@@ -1,10 +1,11 @@
 //! A saved model meets later customers.
 
 use winback::evaluate::Advice;
+use winback::history::Refunds;
 use winback::model::Recalibration;
-use winback::{ChurnModel, Cutoffs, Snapshots};
+use winback::{ChurnModel, Cutoffs, Error, Snapshots};
 
-use crate::logs::{Order, first_day, history, rhythmic, standard};
+use crate::logs::{Order, first_day, history, params, rhythmic, standard};
 
 fn train(orders: &[Order], until: i32) -> ChurnModel {
     let history = history(orders);
@@ -80,6 +81,15 @@ fn recalibration_makes_the_level_right_and_keeps_the_order() {
         let ageing = moved.check(&history, first_day().plus_days(500)).unwrap();
         let of = |p: f64| (p / (1.0 - p)).ln();
         assert!((of(ageing.predicted_fraction) - of(ageing.trained_fraction)).abs() < 1e-6, "{ageing}");
+        // What was read another way is another log.
+        let dropped = params().with_refunds(Refunds::Drop).from_frame(&crate::logs::frame(&orders)).unwrap();
+        let other = Snapshots::params(standard(60))
+            .with_horizon_days(60)
+            .with_cutoffs(Cutoffs::explicit([first_day().plus_days(500)]))
+            .build(&dropped)
+            .unwrap();
+        assert!(matches!(model.recalibrate(&other, what), Err(Error::PolicyMismatch { .. })));
+        assert!(matches!(model.evaluate(&other), Err(Error::PolicyMismatch { .. })));
         // What it has seen it may not be tested on.
         assert!(moved.evaluate(&later).is_err());
     }
