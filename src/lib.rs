@@ -6,16 +6,22 @@
 pub mod day;
 mod math;
 pub mod error;
+pub mod dialect;
 pub mod table;
 pub mod history;
 pub mod metrics;
 pub mod btyd;
+pub mod rates;
+pub mod evidence;
 pub mod features;
 pub mod snapshot;
 pub mod model;
 pub mod score;
 pub mod value;
 pub mod evaluate;
+pub mod losses;
+pub mod campaign;
+pub mod sql;
 #[doc(hidden)]
 pub mod kernels;
 

@@ -1,0 +1,1 @@
+//! What did it really bring? Holdout against treated.

@@ -1,0 +1,1 @@
+//! How does an engine spell things? Quoting, and expressions of SQL.
