@@ -220,11 +220,14 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::NoAmounts => write!(f, "no amount column: features about money are left out"),
+            Notice::NoAmounts => write!(
+                f,
+                "no amount column: features about money are left out, and a refund counts as a purchase"
+            ),
             Notice::DuplicateRows { rows, of } => {
                 write!(
                     f,
-                    "{rows} {} in customer, day, amount and every other column read; kept",
+                    "{rows} {} in every column read; kept",
                     plural(*rows, "row equals an earlier one", "rows equal an earlier one")
                 )?;
                 match rows.saturating_mul(MANY_DUPLICATES) >= *of {

@@ -207,6 +207,12 @@ fn require(origin: &str, columns: &Columns, found: &[String], advice: &str) -> R
     let times = |name: &str| found.iter().filter(|candidate| *candidate == name).count();
     let missing: Vec<String> =
         columns.names().into_iter().filter(|name| times(name) == 0).map(str::to_owned).collect();
+    if found.iter().all(String::is_empty) {
+        return Err(Error::unreadable(
+            Path::new(origin),
+            "it is empty; expected a line of column names and orders below it",
+        ));
+    }
     if !missing.is_empty() {
         return Err(Error::MissingColumns {
             origin: origin.to_owned(),

@@ -339,14 +339,14 @@ fn every_notice_in_singular_and_plural() {
     let store = |rows| Notice::MissingSegments { column: text("store"), rows };
     let hole = |holes| Notice::Hole { after: day("2023-12-24"), until: day("2024-01-07"), holes };
     let expected = [
-        (Notice::NoAmounts, "no amount column: features about money are left out"),
         (
-            Notice::DuplicateRows { rows: 1, of: 9 },
-            "1 row equals an earlier one in customer, day, amount and every other column read; kept",
+            Notice::NoAmounts,
+            "no amount column: features about money are left out, and a refund counts as a purchase",
         ),
+        (Notice::DuplicateRows { rows: 1, of: 9 }, "1 row equals an earlier one in every column read; kept"),
         (
             Notice::DuplicateRows { rows: 2, of: 8 },
-            "2 rows equal an earlier one in customer, day, amount and every other column read; kept, but so many \
+            "2 rows equal an earlier one in every column read; kept, but so many \
              suggest that a file was read twice",
         ),
         (Notice::ZeroAmounts { rows: 1 }, "1 row has an amount of 0; kept as free"),
