@@ -283,6 +283,37 @@ const FAULTS: &[(FaultKind, &str, &str, &str)] = &[
         "discount is not a number or is larger than 1e100",
         "write plain numbers such as 12.50; an empty field is no discount",
     ),
+    (FaultKind::MissingText, "missing_text", "field is empty", "fill it in, or drop invalid rows"),
+    (
+        FaultKind::InvalidNumber,
+        "invalid_number",
+        "not a number, or larger than 1e100",
+        "write plain numbers such as 1234.56 without thousands signs, and say whether the decimal sign is a comma",
+    ),
+    (
+        FaultKind::NegativeNumber,
+        "negative_number",
+        "number is below 0",
+        "correct the number, or drop invalid rows",
+    ),
+    (
+        FaultKind::InvalidProbability,
+        "invalid_probability",
+        "probability is not a number above 0 and at most 1",
+        "write the chance of being asked, such as 0.05; leave it empty for who was not drawn",
+    ),
+    (
+        FaultKind::BeforeFirstPurchase,
+        "before_first_purchase",
+        "date lies before the customer's first purchase",
+        "correct the date or the customer, or drop invalid rows",
+    ),
+    (
+        FaultKind::UnknownWord,
+        "unknown_word",
+        "none of the words that can stand here",
+        "see the documentation of this table for the words, or drop invalid rows",
+    ),
 ];
 
 #[test]

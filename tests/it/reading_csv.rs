@@ -204,12 +204,12 @@ fn an_empty_file_has_no_columns() {
     refused(
         &orders(),
         "",
-        "log.csv: cannot be read: it is empty; expected a line of column names and orders below it",
+        "log.csv: cannot be read: it is empty; expected a line of column names and rows below it",
     );
     refused(
         &orders(),
         "\n\r\n\n",
-        "log.csv: cannot be read: it is empty; expected a line of column names and orders below it",
+        "log.csv: cannot be read: it is empty; expected a line of column names and rows below it",
     );
 }
 
