@@ -1,1 +1,11 @@
 //! Whom did we lose, how fast, for which causes, is it us, and who will follow?
+
+mod systemic;
+mod drops;
+mod contracts;
+
+pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::systemic::{
+    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
+};

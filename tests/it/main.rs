@@ -35,5 +35,6 @@ mod season;
 mod simulated;
 mod snapshots;
 mod support;
+mod systemic;
 mod tables;
 mod value;
