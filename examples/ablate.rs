@@ -17,10 +17,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use winback::evaluate::Trial;
 use winback::model::{ChurnModelParams, TermChoice};
-use winback::{ChurnModel, Cutoffs, Day, FeatureSet, History, Snapshots, metrics};
+use winback::{ChurnModel, Day, FeatureSet, History, metrics};
 
-use cli::{Progress, TRAINING_CUTOFFS, TrainingOptions};
+use cli::{Progress, TrainingOptions};
 
 /// Leave each feature out in turn, and show what that costs at earlier cutoffs
 #[derive(Parser)]
@@ -62,23 +63,6 @@ impl Options {
         (1..=self.cutoffs).rev().map(|back| last.plus_days(-step.saturating_mul(back))).collect()
     }
 
-    /// Training snapshots as `evaluate` takes them at this cutoff, and those of the cutoff.
-    fn split(
-        &self,
-        history: &History,
-        features: &FeatureSet,
-        at: Day,
-    ) -> winback::Result<(Snapshots, Snapshots)> {
-        let TrainingOptions { horizon_days, lead_days, .. } = self.training;
-        let straddling = (horizon_days + lead_days - 1) / (horizon_days / 2).max(1);
-        Snapshots::params(features.clone())
-            .with_horizon_days(horizon_days)
-            .with_lead_days(lead_days)
-            .with_cutoffs(Cutoffs::rolling().ending(at).at_most(TRAINING_CUTOFFS + 1 + straddling as usize))
-            .build(history)?
-            .split_at(at)
-    }
-
     fn test(
         &self,
         history: &History,
@@ -86,8 +70,9 @@ impl Options {
         params: &ChurnModelParams,
     ) -> Result<Vec<Tested>, Box<dyn Error>> {
         let tested = self.tested(history).into_iter().map(|at| -> Result<Tested, Box<dyn Error>> {
-            let (training, test) = self.split(history, features, at)?;
-            let scores = params.fit(&training)?.score(history, at)?;
+            let Trial { test, model, .. } =
+                self.training.trials(features.clone(), params.clone()).at(history, at)?;
+            let scores = model.score(history, at)?;
             // Both hold every customer who had bought by then, in order of id.
             let test = test.to_frame()?;
             let labels: Vec<bool> = test.column("churned")?.bool()?.iter().flatten().collect();
@@ -137,8 +122,7 @@ fn main() -> ExitCode {
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read()?;
-        let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
-        let all = FeatureSet::standard(options.training.horizon_days, &segments);
+        let all = options.training.features(&history);
         progress.step("fitting with everything");
         let whole = options.test(&history, &all, &options.params())?;
         let mean = |value: &dyn Fn(&Tested) -> f64| whole.iter().map(value).sum::<f64>() / whole.len() as f64;
@@ -167,7 +151,9 @@ fn main() -> ExitCode {
         if options.products {
             progress.step("fitting without one product after another");
             let last = options.tested(&history).last().copied().unwrap_or(history.observed_until());
-            for product in options.params().fit(&options.split(&history, &all, last)?.0)?.products() {
+            for product in
+                options.training.trials(all.clone(), options.params()).at(&history, last)?.model.products()
+            {
                 row(&product, &options.test(&history, &all, &options.params().without_product(&product))?)?;
             }
         }

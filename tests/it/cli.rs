@@ -147,7 +147,12 @@ fn evaluation_is_written_as_json() {
     assert!(value["profit"]["chosen_at"].as_str() < value["test_cutoffs"][0].as_str());
     assert!(value["profit"]["chosen"]["realised_amount"].is_number());
     assert_eq!((&value["verdict"], &value["model"]), (&"better".into(), &"logistic".into()));
-    assert!(value["backtest"].as_array().unwrap().len() > 3);
+    let backtest = value["backtest"].as_array().unwrap();
+    assert!(backtest.len() > 3 && value["backtest_skipped"].as_array().unwrap().is_empty());
+    for number in ["auc", "log_loss", "brier"] {
+        assert_eq!(backtest.last().unwrap()[number], value["all"][number], "{number}");
+    }
+    assert_eq!(backtest.last().unwrap()["cutoff"], value["test_cutoffs"][0]);
 
     // A reader that stops before the table comes leaves the file whole.
     fs::remove_file(&json).unwrap();

@@ -9,7 +9,7 @@ const HORIZON_DAYS: i32 = 60;
 const MOST_HARM: f64 = 0.001;
 
 /// Four years of customers who buy more towards the year's end; `swing` 0 is no season.
-fn seasonal(customers: i64, swing: f64, seed: u64) -> Vec<Order> {
+pub fn seasonal(customers: i64, swing: f64, seed: u64) -> Vec<Order> {
     const DAYS: i32 = 4 * 365;
     let mut random = SplitMix(seed);
     let mut orders = Vec::new();
