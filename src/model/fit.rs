@@ -8,7 +8,7 @@ use super::design::Design;
 use super::drivers::IdeaWeights;
 use super::logistic::{self, LogisticFit};
 use super::scorer::log_odds;
-use super::strength::{StrengthChoice, by_evidence};
+use super::strength::{StrengthChoice, by_evidence, overlap};
 use super::terms::{
     Term, TermChoice, TermKind, TermRows, candidates, core, products, standardise, transform,
 };
@@ -112,7 +112,9 @@ pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fi
             let churned = labels.iter().filter(|&&label| label).count();
             let are_enough = churned.min(few.len() - churned) >= events.min(EVIDENCE_LEAST_EVENTS);
             let rows = if are_enough { few } else { rows.clone() };
-            let (l2, determined_columns) = by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows))?;
+            let overlap = overlap(snapshots.cutoffs(), snapshots.label().horizon_days);
+            let (l2, determined_columns) =
+                by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows), overlap)?;
             let choice = StrengthChoice::Evidence { determined_columns };
             Strength { l2, choice, tried: Vec::new() }
         }
