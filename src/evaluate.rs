@@ -59,7 +59,7 @@ impl Evaluation {
     /// Adds how the same fit did at other cutoffs, and with it the verdict.
     #[must_use]
     pub fn with_backtest(mut self, backtest: Backtest) -> Self {
-        self.verdict = Some(Verdict::new(&self.all, &backtest));
+        self.verdict = Some(Verdict::new(&self.all, &self.test_cutoffs, &backtest.rows));
         self.backtest = backtest.rows;
         self.backtest_skipped = backtest.skipped;
         self

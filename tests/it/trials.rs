@@ -1,6 +1,6 @@
 //! A model made as on an earlier day: as today's is made, and from nothing that came later.
 
-use winback::evaluate::{Backtest, Trial, TrialParams};
+use winback::evaluate::{Backtest, Campaign, Profit, Trial, TrialParams, Verdict};
 use winback::{ChurnModel, Cutoffs, Day, Error, History, Snapshots};
 
 use crate::logs::{Order, first_day, frame, history, params, rhythmic, standard};
@@ -125,4 +125,62 @@ fn a_trial_before_the_log_can_have_one_is_refused() {
     }
     let error = trials().at(&history, history.observed_until()).unwrap_err();
     assert!(matches!(error, Error::HorizonNotObserved { .. }), "{error}");
+}
+
+/// The test is judged by itself: it is no cutoff to have won before.
+#[test]
+fn only_earlier_cutoffs_speak_for_a_verdict() {
+    let history = history(&rhythmic(700, 600, 64));
+    let trials = trials();
+    let last = trials.at_last(&history).unwrap();
+    let evaluation = last.model.evaluate(&last.test).unwrap();
+    let said = |backtest: Backtest| {
+        let evaluation = evaluation.clone().with_backtest(backtest);
+        let text = evaluation.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        (evaluation.verdict.unwrap(), text)
+    };
+    let backtest = Backtest::of(&trials, &history, 3).unwrap();
+    assert!(backtest.rows.iter().all(|row| row.wins()));
+    let (verdict, text) = said(backtest.clone());
+    assert_eq!(verdict, Verdict::Better);
+    assert!(text.contains("good: it ranked better than days since last at 2 of 2 earlier cutoffs"), "{text}");
+    // Its own row alone, or none: enough customers of both outcomes, but one day only.
+    let own = Backtest { rows: backtest.rows[2..].to_vec(), ..Backtest::default() };
+    for alone in [own, Backtest::default()] {
+        let (verdict, text) = said(alone);
+        assert_eq!(verdict, Verdict::TooLittleData);
+        assert!(text.contains("there is no earlier cutoff to test at; bring a longer log"), "{text}");
+        assert!(!text.contains("fewer than 25") && !text.contains("0 of 0"), "{text}");
+    }
+    // One win of two is not most.
+    let mut half = backtest.clone();
+    half.rows[0].recency_auc = Some(1.0);
+    let (verdict, text) = said(half);
+    assert_eq!(verdict, Verdict::NoBetterThanRecency);
+    assert!(
+        text.contains("doubtful: it ranked better than days since last at 1 of 2 earlier cutoffs"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_campaign_whose_size_cannot_be_chosen_before_says_why() {
+    // Nobody stays away before day 400, so that the cutoff before the last training cutoff has no model.
+    let mut orders = faithful(80, 80);
+    orders.retain(|order| order.customer % 2 == 0 || order.day < 400);
+    let history = read(&orders, first_day().plus_days(475));
+    let snapshots = Snapshots::params(standard(30))
+        .with_horizon_days(30)
+        .with_cutoffs(Cutoffs::rolling().at_most(CUTOFFS));
+    let fit = ChurnModel::params().with_terms(winback::model::TermChoice::Core);
+    let Trial { train, test, model, .. } = Trial::params(snapshots, fit.clone()).at_last(&history).unwrap();
+    let profit = Profit::run(Campaign::default(), &model, &fit, &train, &test).unwrap().unwrap();
+    assert_eq!(profit.chosen_at, None);
+    let reason = profit.not_chosen_because.clone().unwrap();
+    assert!(reason.contains("training rows are not churned"), "{reason}");
+    let shown = profit.to_string();
+    assert!(
+        shown.contains("that promise most") && shown.contains("not chosen at an earlier cutoff: at"),
+        "{shown}"
+    );
 }
