@@ -230,6 +230,45 @@ fn tiny_logs_go_the_whole_way() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Customers who buy every few days until they stop, `customers` of them over `days` days.
+fn stopping(customers: i32, days: i32) -> String {
+    let first = winback::Day::parse_iso("2024-01-01").unwrap();
+    let mut text = "customer_id,ordered_on,amount\n".to_owned();
+    for customer in 0..customers {
+        let stops = 60 + customer * 37 % (days + 100);
+        for day in (customer % 9..stops.min(days)).step_by((5 + customer % 13) as usize) {
+            text.push_str(&format!("{customer},{},{}.5\n", first.plus_days(day), 5 + customer % 4));
+        }
+    }
+    text
+}
+
+#[test]
+fn what_a_feature_is_worth_is_told_or_why_not() {
+    let folder = folder("ablate");
+    let orders = folder.join("orders.csv");
+    let orders_text = orders.to_str().unwrap();
+    let log = ["--orders", orders_text, "--horizon-days", "30", "--cutoffs", "2"];
+    fs::write(&orders, stopping(150, 330)).unwrap();
+    let table = |more: &[&str]| {
+        let output = run_well(&example("ablate"), &[log.as_slice(), more].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = table(&[]);
+    assert!(whole.contains("| nothing | 0.") && whole.contains("| `n_purchases` |"), "{whole}");
+    assert!(!whole.contains("NaN") && !whole.contains("left out alone"), "{whole}");
+    let late = table(&["--first-cutoff", "2024-08-01"]);
+    assert!(late.contains("| nothing |") && late != whole, "{late}");
+    // Too little for columns: a sentence, and no table.
+    fs::write(&orders, stopping(12, 330)).unwrap();
+    for expected in ["is left out: too little to learn columns from", "error: no cutoff is left to test at"] {
+        check_refused("ablate", &log, 1, expected);
+    }
+    fs::write(&orders, stopping(40, 30)).unwrap();
+    check_refused("ablate", &log, 1, "error: ");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 #[track_caller]
 fn check_refused(name: &str, arguments: &[&str], code: i32, expected: &str) {
     let output = run(&example(name), arguments);
