@@ -118,10 +118,11 @@ pub enum TermChoice {
     /// is too little for those.
     #[default]
     Automatic,
-    /// All: every feature, and products of the main ones.
+    /// All: every feature (of the standard ones, spend in the last 2H days aside, which only says what a customer is
+    /// worth), and products of the main ones.
     Full,
-    /// The few that carry most: silence, its ratio to the rhythm, purchases ever and lately, and
-    /// tenure.
+    /// The few that carry most: silence, its ratio to the rhythm, purchases ever and their rate, and
+    /// tenure. No window is among them.
     Core,
     /// None: the chance of no purchase by the rhythm alone, see [`ModelKind`](super::ModelKind).
     Rhythm,
@@ -181,7 +182,6 @@ pub(crate) fn products(features: &[Feature]) -> impl Iterator<Item = TermKind> {
         (overdue, tenure),
         (recency, recency),
         (count, count),
-        (overdue, overdue),
     ];
     pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?)))
 }
@@ -189,6 +189,7 @@ pub(crate) fn products(features: &[Feature]) -> impl Iterator<Item = TermKind> {
 /// How a feature enters by itself.
 fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<TermKind> {
     match feature {
+        Feature::SpendIn { days } if is_for_worth(*days, features) => None,
         // The level of all losses is the season's, not the customer's: a model that read it would take
         // December for a cure. Peers only count against it.
         Feature::OverallLoss { .. } => None,
@@ -199,6 +200,18 @@ fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<Ter
         }
         _ => Some(TermKind::Value(position)),
     }
+}
+
+/// Whether these days are the two horizons whose spend says what a customer is worth. Beside that of one horizon
+/// they tell nothing of who leaves.
+fn is_for_worth(days: i32, features: &[Feature]) -> bool {
+    features.iter().any(|feature| match feature {
+        Feature::OverdueRatio { horizon_days } => {
+            horizon_days.saturating_mul(2) == days
+                && features.contains(&Feature::SpendIn { days: *horizon_days })
+        }
+        _ => false,
+    })
 }
 
 /// Learns means and standard deviations on these rows; returns the terms that vary and the names of

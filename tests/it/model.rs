@@ -231,7 +231,7 @@ fn a_product_can_be_left_out_by_name() {
     let history = history(&rhythmic(200, 500, 7));
     let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
     let whole = ChurnModel::params().fit(&snapshots).unwrap().products();
-    assert_eq!(whole.len(), 8, "{whole:?}");
+    assert_eq!(whole.len(), 7, "{whole:?}");
     let without =
         ChurnModel::params().without_product("n_purchases squared").fit(&snapshots).unwrap().products();
     assert_eq!(whole.into_iter().filter(|name| name != "n_purchases squared").collect::<Vec<_>>(), without);
@@ -241,4 +241,22 @@ fn a_product_can_be_left_out_by_name() {
         "product left out is `tenure_days squared`, expected a product of the model, as `ChurnModel::products` \
          names it"
     );
+}
+
+/// The spend of two horizons says what a customer is worth; the model learns from that of one.
+#[test]
+fn the_spend_of_two_horizons_is_no_column() {
+    let log = history(&rhythmic(200, 500, 7));
+    let fit = |features: FeatureSet| {
+        let snapshots = Snapshots::params(features).with_horizon_days(60).build(&log).unwrap();
+        let model = ChurnModel::params().fit(&snapshots).unwrap();
+        (model.coefficients().unwrap().to_string(), model.fit_summary().unused.clone())
+    };
+    let worth = Feature::SpendIn { days: 120 };
+    let (_, unused) = fit(FeatureSet::standard(60, &[]));
+    assert!(unused.contains(&worth.name()), "{unused:?}");
+    // Of a caller's own set it is one.
+    let own = FeatureSet::empty().with(Feature::DaysSinceLast).with(Feature::SpendIn { days: 60 });
+    let (_, unused) = fit(own.with(worth.clone()));
+    assert!(unused.is_empty(), "{unused:?}");
 }
