@@ -66,6 +66,10 @@ pub struct FitSummary {
     pub constant: Vec<String>,
     /// Features that no column is made of, because theirs do not vary or were not tried.
     pub unused: Vec<String>,
+    /// Settings that were given and play no part: those about columns, where a model of the rhythm alone
+    /// answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 /// One L2 strength and how it did on cutoffs after those it was fitted on.
@@ -143,6 +147,7 @@ pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fi
             terms: choice,
             constant,
             unused: unused(&terms, snapshots),
+            ignored: Vec::new(),
         },
         curves: Curves::fit(snapshots, &panel.transformed, &rows, &labels)?,
         idea_weights: IdeaWeights::new(&design, &fit.beta[1..], &ideas)?,

@@ -154,6 +154,8 @@ fn evaluation_is_written_as_json() {
     }
     assert_eq!(backtest.last().unwrap()["cutoff"], value["test_cutoffs"][0]);
 
+    check_documented(&value);
+
     // A reader that stops before the table comes leaves the file whole.
     fs::remove_file(&json).unwrap();
     let mut child = Command::new(&evaluate)
@@ -166,6 +168,39 @@ fn evaluation_is_written_as_json() {
     child.wait().expect("the program ends");
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&fs::read(&json).unwrap()).unwrap(), value);
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The README names every key of an evaluation, and none that is not there.
+fn check_documented(value: &serde_json::Value) {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("### What stands in the evaluation's JSON").nth(1).unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let named: Vec<String> =
+        quoted(section).iter().flat_map(|path| path.split('.')).map(|key| key.replace("[]", "")).collect();
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    assert!(named.contains(key), "the README does not say what `{key}` is");
+                    rest.push(value);
+                }
+            }
+            serde_json::Value::Array(values) => rest.extend(values),
+            _ => {}
+        }
+    }
+    for path in section.lines().filter(|line| line.starts_with("| `")).flat_map(|line| {
+        let first = line.split('|').nth(1).unwrap();
+        quoted(first)
+    }) {
+        let found = path.split('.').try_fold(value, |value, key| match key.strip_suffix("[]") {
+            Some(key) => value.get(key).filter(|value| value.is_array()),
+            None => value.get(key),
+        });
+        assert!(found.is_some(), "the README names `{path}`, which is not there");
+    }
 }
 
 /// 3, 20 or 100 customers, of whom all come weekly, or once each, or some stop.
