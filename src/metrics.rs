@@ -35,4 +35,5 @@ pub use interval::{Interval, IntervalMethod, wilson};
 pub use probability::{brier, log_loss, log_losses, squared_errors, weighted_mean};
 pub use profit::{CampaignTerms, ProfitRow, ProfitRows, best_fraction, profit_at_fraction, profit_curve};
 pub use ranking::{GainRow, Ranking, average_precision, gains, roc_auc};
+pub(crate) use recalibration::calibration_shift;
 pub use recalibration::{CalibrationLine, calibration_line};

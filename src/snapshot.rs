@@ -71,6 +71,25 @@ impl SnapshotsParams {
         self
     }
 
+    /// As if the log ended with the label of that day: no later cutoff, and rolling ones roll back from it.
+    pub(crate) fn ending(mut self, cutoff: Day) -> Self {
+        self.cutoffs = self.cutoffs.ending(cutoff);
+        self
+    }
+
+    /// The last cutoff that this log offers.
+    pub(crate) fn last_cutoff(&self, history: &History) -> Result<Day> {
+        self.label.check()?;
+        let days = self.cutoffs.days(history, self.label)?;
+        Ok(days[days.len() - 1])
+    }
+
+    /// The last cutoff and those before it, also beyond the number taken.
+    pub(crate) fn cutoffs_backwards(&self, history: &History) -> Result<impl Iterator<Item = Day> + use<>> {
+        let last = self.last_cutoff(history)?;
+        Ok(self.cutoffs.backwards(last, history.observed_from(), self.label.horizon_days))
+    }
+
     /// Computes features and labels of every customer at every cutoff.
     ///
     /// # Errors

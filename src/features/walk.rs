@@ -43,6 +43,15 @@ impl Population {
     }
 }
 
+impl std::fmt::Display for Population {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Population::All => "everyone who had bought",
+            Population::Recent => "recent customers only",
+        })
+    }
+}
+
 /// Features of customers at cutoffs, column by column; ordered by customer, then cutoff.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Panel {

@@ -36,4 +36,5 @@ mod simulated;
 mod snapshots;
 mod support;
 mod tables;
+mod trials;
 mod value;
