@@ -10,6 +10,7 @@ mod determinism;
 mod disk;
 mod edges;
 mod evaluation;
+mod evidence;
 mod explanations;
 mod grouping;
 mod grouping_laws;
