@@ -11,7 +11,15 @@ mod attrition;
 mod tune;
 mod reasons;
 mod ask;
+mod systemic;
+mod drops;
+mod contracts;
 
+pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::systemic::{
+    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
+};
 pub use ask::{AskList, AskParams, Asked, ChosenBy};
 pub use attrition::{Attrition, PlainLoss, attrition};
 pub use cohorts::{Cohort, CohortPoint};

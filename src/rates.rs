@@ -2,7 +2,15 @@
 
 mod proportion;
 mod survival;
+mod stratified;
+mod multiple;
+mod funnel;
 
+pub use self::funnel::overdispersed_z;
+pub use self::multiple::{q_values, q_values_any_dependence};
+pub use self::proportion::{StandardGroup, Standardised, newcombe, standardised, weighted_share};
+pub use self::stratified::{
+    Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
+};
+pub use self::survival::{KaplanMeier, SurvivalStep, conditional_losses};
 pub use crate::metrics::wilson;
-pub use proportion::{Standardised, Stratum, newcombe, standardised, weighted_share};
-pub use survival::{KaplanMeier, SurvivalStep, conditional_losses};

@@ -35,6 +35,7 @@ mod season;
 mod simulated;
 mod snapshots;
 mod support;
+mod systemic;
 mod tables;
 mod trials;
 mod value;
