@@ -8,7 +8,7 @@ mod funnel;
 
 pub use self::funnel::overdispersed_z;
 pub use self::multiple::{q_values, q_values_any_dependence};
-pub use self::proportion::{StandardGroup, Standardised, newcombe, standardised, weighted_share};
+pub use self::proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
 pub use self::stratified::{
     Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
 };

@@ -10,7 +10,7 @@ use crate::btyd::Summary;
 use crate::day::Day;
 use crate::history::{History, Run};
 use crate::metrics::Interval;
-use crate::rates::{StandardGroup, Standardised, standardised, wilson};
+use crate::rates::{Standardised, WeightedGroup, standardised, wilson};
 
 /// Customers at a time; a constant, so that threads cannot show.
 const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
@@ -239,7 +239,7 @@ impl Lapses {
                 let sum = |of: &[usize; 4]| of[bands.clone()].iter().sum();
                 TenureLoss::new(sum(&counts.at_risk), sum(&counts.lost))
             };
-            let strata: [StandardGroup; 4] = std::array::from_fn(|band| StandardGroup {
+            let strata: [WeightedGroup; 4] = std::array::from_fn(|band| WeightedGroup {
                 events: counts.lost[band],
                 people: counts.at_risk[band],
                 weight: mix[band],

@@ -65,7 +65,7 @@ pub fn weighted_share(sample: &[(bool, f64)], level: f64) -> Option<Interval> {
 
 /// Events among people, and the share of the standard population that is like them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StandardGroup {
+pub struct WeightedGroup {
     /// Events.
     pub events: usize,
     /// People.
@@ -94,7 +94,7 @@ pub struct Standardised {
 /// # References
 /// Rothman, Greenland and Lash (2008), Modern Epidemiology, 3rd edition, chapter 3.
 #[must_use]
-pub fn standardised(strata: &[StandardGroup], level: f64) -> Option<Standardised> {
+pub fn standardised(strata: &[WeightedGroup], level: f64) -> Option<Standardised> {
     let total: f64 = strata.iter().map(|stratum| stratum.weight).sum();
     let (mut weight, mut share, mut variance) = (0.0, 0.0, 0.0);
     for stratum in strata.iter().filter(|stratum| stratum.people > 0) {
@@ -143,8 +143,8 @@ mod tests {
         // Young customers leave at 40 %, old at 10 %; the mix doubles the crude rate, not this one.
         let strata = |young: usize, old: usize| {
             [
-                StandardGroup { events: young * 4 / 10, people: young, weight: 0.5 },
-                StandardGroup { events: old / 10, people: old, weight: 0.5 },
+                WeightedGroup { events: young * 4 / 10, people: young, weight: 0.5 },
+                WeightedGroup { events: old / 10, people: old, weight: 0.5 },
             ]
         };
         for mix in [(900, 100), (100, 900)] {
