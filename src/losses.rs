@@ -14,21 +14,25 @@ mod ask;
 mod systemic;
 mod drops;
 mod contracts;
+mod profile;
+mod contrast;
 
+pub use self::ask::{AskList, AskParams, Asked, ChosenBy};
+pub use self::attrition::{Attrition, PlainLoss, attrition};
+pub use self::cohorts::{Cohort, CohortPoint};
 pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::contrast::{Contrast, ContrastRow, contrast};
 pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::lapse::{Lapse, Lapses, Life, NaturalReturn};
+pub use self::periods::{Period, PeriodLoss, TenureLoss};
+pub use self::profile::{Change, CustomerProfile, Favourite, Profiles, profiles};
+pub use self::reasons::{CauseShare, ReasonShares, reason_shares, shares};
+pub use self::rule::LapseRule;
+pub use self::status::{Status, StatusTable, Statuses};
 pub use self::systemic::{
     Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
 };
-pub use ask::{AskList, AskParams, Asked, ChosenBy};
-pub use attrition::{Attrition, PlainLoss, attrition};
-pub use cohorts::{Cohort, CohortPoint};
-pub use lapse::{Lapse, Lapses, Life, NaturalReturn};
-pub use periods::{Period, PeriodLoss, TenureLoss};
-pub use reasons::{CauseShare, ReasonShares, reason_shares, shares};
-pub use rule::LapseRule;
-pub use status::{Status, StatusTable, Statuses};
-pub use tune::{TunedRule, Tuning};
+pub use self::tune::{TunedRule, Tuning};
 
 /// All intervals hold with this probability.
 const LEVEL: f64 = 0.95;
