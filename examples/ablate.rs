@@ -7,7 +7,8 @@
 //!
 //! Every row is the same fit at several cutoffs, each trained as `train` would have on its day. A feature
 //! takes its products along; with `--products`, each product or square is also left out alone. The last
-//! observable cutoff is left alone, so that nothing is chosen on it.
+//! observable cutoff is left alone, so that nothing is chosen on it. A cutoff at which `train` would answer by
+//! the rhythm alone is left out, and said.
 
 mod cli;
 
@@ -17,10 +18,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::model::{ChurnModelParams, TermChoice};
-use winback::{ChurnModel, Cutoffs, Day, FeatureSet, History, Snapshots, metrics};
+use winback::evaluate::Trial;
+use winback::model::{ChurnModelParams, ModelKind, TermChoice};
+use winback::{ChurnModel, Day, FeatureSet, History, metrics};
 
-use cli::{Progress, TRAINING_CUTOFFS, TrainingOptions};
+use cli::{Progress, TrainingOptions};
 
 /// Leave each feature out in turn, and show what that costs at earlier cutoffs
 #[derive(Parser)]
@@ -53,30 +55,37 @@ impl Options {
         ChurnModel::params().with_terms(TermChoice::Full).with_l2(self.l2)
     }
 
-    /// The cutoffs to test at, ascending.
-    fn tested(&self, history: &History) -> Vec<Day> {
+    /// The cutoffs to test at, ascending: those at which `train` would have learned columns. The others are said.
+    fn tested(&self, history: &History, features: &FeatureSet) -> Result<Vec<Day>, Box<dyn Error>> {
         let TrainingOptions { horizon_days, lead_days, .. } = self.training;
         let last = history.observed_until().plus_days(-(horizon_days + lead_days));
         // Not the last observable cutoff: that one is for testing what was chosen here.
         let step = self.every_days.unwrap_or((horizon_days / 2).max(1));
-        (1..=self.cutoffs).rev().map(|back| last.plus_days(-step.saturating_mul(back))).collect()
-    }
-
-    /// Training snapshots as `evaluate` takes them at this cutoff, and those of the cutoff.
-    fn split(
-        &self,
-        history: &History,
-        features: &FeatureSet,
-        at: Day,
-    ) -> winback::Result<(Snapshots, Snapshots)> {
-        let TrainingOptions { horizon_days, lead_days, .. } = self.training;
-        let straddling = (horizon_days + lead_days - 1) / (horizon_days / 2).max(1);
-        Snapshots::params(features.clone())
-            .with_horizon_days(horizon_days)
-            .with_lead_days(lead_days)
-            .with_cutoffs(Cutoffs::rolling().ending(at).at_most(TRAINING_CUTOFFS + 1 + straddling as usize))
-            .build(history)?
-            .split_at(at)
+        let mut tested = Vec::new();
+        for at in (1..=self.cutoffs).rev().map(|back| last.plus_days(-step.saturating_mul(back))) {
+            let reason = match self.training.trials(features.clone(), ChurnModel::params()).at(history, at) {
+                Err(error) => error.to_string(),
+                Ok(trial) if trial.model.kind() != ModelKind::Logistic => {
+                    "too little to learn columns from: train would answer by the rhythm alone".to_owned()
+                }
+                Ok(trial) if [0.0, 1.0].contains(&trial.test.churned_fraction()) => {
+                    "only one outcome came".to_owned()
+                }
+                Ok(_) => {
+                    tested.push(at);
+                    continue;
+                }
+            };
+            eprintln!("{at} is left out: {reason}");
+        }
+        match tested.is_empty() {
+            true => Err(
+                "no cutoff is left to test at: bring a longer log or more customers, or choose a shorter \
+                         horizon or an earlier --first-cutoff"
+                    .into(),
+            ),
+            false => Ok(tested),
+        }
     }
 
     fn test(
@@ -84,10 +93,12 @@ impl Options {
         history: &History,
         features: &FeatureSet,
         params: &ChurnModelParams,
+        cutoffs: &[Day],
     ) -> Result<Vec<Tested>, Box<dyn Error>> {
-        let tested = self.tested(history).into_iter().map(|at| -> Result<Tested, Box<dyn Error>> {
-            let (training, test) = self.split(history, features, at)?;
-            let scores = params.fit(&training)?.score(history, at)?;
+        let tested = cutoffs.iter().map(|&at| -> Result<Tested, Box<dyn Error>> {
+            let Trial { test, model, .. } =
+                self.training.trials(features.clone(), params.clone()).at(history, at)?;
+            let scores = model.score(history, at)?;
             // Both hold every customer who had bought by then, in order of id.
             let test = test.to_frame()?;
             let labels: Vec<bool> = test.column("churned")?.bool()?.iter().flatten().collect();
@@ -137,10 +148,13 @@ fn main() -> ExitCode {
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read()?;
-        let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
-        let all = FeatureSet::standard(options.training.horizon_days, &segments);
+        let all = options.training.features(&history);
         progress.step("fitting with everything");
-        let whole = options.test(&history, &all, &options.params())?;
+        let cutoffs = options.tested(&history, &all)?;
+        let test = |features: &FeatureSet, params: &ChurnModelParams| {
+            options.test(&history, features, params, &cutoffs)
+        };
+        let whole = test(&all, &options.params())?;
         let mean = |value: &dyn Fn(&Tested) -> f64| whole.iter().map(value).sum::<f64>() / whole.len() as f64;
         let loss = |tested: &Tested| {
             tested.losses.iter().map(|(_, loss)| loss).sum::<f64>() / tested.losses.len() as f64
@@ -159,16 +173,14 @@ fn main() -> ExitCode {
         };
         progress.step("fitting without one feature after another");
         for feature in all.resolve(&history)? {
-            row(
-                &feature.name(),
-                &options.test(&history, &all.clone().without(&feature), &options.params())?,
-            )?;
+            row(&feature.name(), &test(&all.clone().without(&feature), &options.params())?)?;
         }
         if options.products {
             progress.step("fitting without one product after another");
-            let last = options.tested(&history).last().copied().unwrap_or(history.observed_until());
-            for product in options.params().fit(&options.split(&history, &all, last)?.0)?.products() {
-                row(&product, &options.test(&history, &all, &options.params().without_product(&product))?)?;
+            let last = cutoffs[cutoffs.len() - 1];
+            let products = options.training.trials(all.clone(), options.params()).at(&history, last)?;
+            for product in products.model.products() {
+                row(&product, &test(&all, &options.params().without_product(&product))?)?;
             }
         }
         Ok(())

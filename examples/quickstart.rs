@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use polars::prelude::{AnyValue, DataFrame};
-use winback::evaluate::Backtest;
+use winback::evaluate::{Backtest, Trial};
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
 
 const HORIZON_DAYS: i32 = 60;
@@ -34,18 +34,16 @@ fn quickstart() -> Result<(), Box<dyn Error>> {
 
     let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, &["country"]))
         .with_horizon_days(HORIZON_DAYS)
-        .with_cutoffs(Cutoffs::rolling())
-        .build(&history)?;
-    let last_cutoff = snapshots.cutoffs().last().copied().ok_or("no cutoff")?;
-    let (train, test) = snapshots.split_at(last_cutoff)?;
-    let backtest = Backtest::run(&ChurnModel::params(), &snapshots, BACKTESTS)?;
-    let model = ChurnModel::params().fit(&train)?.with_season(&history)?;
-    let evaluation = model.evaluate(&test)?.with_backtest(backtest);
+        .with_cutoffs(Cutoffs::rolling());
+    let trials = Trial::params(snapshots.clone(), ChurnModel::params()).with_season();
+    let last = trials.at_last(&history)?;
+    let backtest = Backtest::of(&trials, &history, BACKTESTS)?;
+    let evaluation = last.model.evaluate(&last.test)?.with_backtest(backtest);
     writeln!(out, "2. How good the model is\n\n{evaluation}")?;
     assert!(evaluation.all.auc > evaluation.all.baselines.recency.auc);
 
     // What was tested learned from the past of the test; what is used learns from everything.
-    let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
+    let model = ChurnModel::params().fit(&snapshots.build(&history)?)?.with_season(&history)?;
     let scores = model.score(&history, history.observed_until())?;
     writeln!(out, "3. Whom to call\n\n{scores}\n")?;
     let calls = scores.worth_a_call(CALLS)?;

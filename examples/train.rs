@@ -16,7 +16,7 @@ use winback::evaluate::Campaign;
 use winback::snapshot::HorizonAdvice;
 use winback::{ChurnModel, table};
 
-use cli::{Progress, TRAINING_CUTOFFS, TrainingOptions};
+use cli::{Progress, TrainingOptions};
 
 /// Train a churn model on an orders file and save it
 #[derive(Parser)]
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         let history = options.training.read()?;
         progress.say_report(&history);
         progress.step("computing features");
-        let snapshots = options.training.snapshots(&history, TRAINING_CUTOFFS)?;
+        let snapshots = options.training.snapshots(&history)?;
         progress.step("fitting");
         let model = ChurnModel::params().fit(&snapshots)?.with_season(&history)?;
         model.save(&options.model_out)?;

@@ -2,6 +2,7 @@
 
 mod baselines;
 mod quality;
+mod trial;
 mod backtest;
 mod verdict;
 mod profit;
@@ -14,13 +15,14 @@ use serde::Serialize;
 
 pub use self::ageing::{Advice, Ageing, Drift};
 use self::backtest::BacktestTable;
-pub use self::backtest::{Backtest, BacktestRow};
+pub use self::backtest::{Backtest, BacktestRow, SkippedOrigin};
 use self::baselines::SimpleScores;
 pub use self::baselines::{Baseline, Baselines};
 pub use self::profit::{Campaign, Profit};
 use self::quality::Judged;
 pub use self::quality::Quality;
 use self::reading::{Remark, remarks};
+pub use self::trial::{Trial, TrialParams};
 pub use self::verdict::Verdict;
 use crate::error::{Error, Result};
 use crate::metrics::Interval;
@@ -45,6 +47,8 @@ pub struct Evaluation {
     pub recent: Option<Quality>,
     /// The same fit at earlier cutoffs; empty until [`with_backtest`](Self::with_backtest).
     pub backtest: Vec<BacktestRow>,
+    /// Cutoffs that the backtest passed over, with the reason.
+    pub backtest_skipped: Vec<SkippedOrigin>,
     /// What a campaign would bring under stated terms; `None` until [`with_profit`](Self::with_profit).
     pub profit: Option<Profit>,
     /// Whether the model is worth using; `None` without a backtest.
@@ -55,8 +59,9 @@ impl Evaluation {
     /// Adds how the same fit did at other cutoffs, and with it the verdict.
     #[must_use]
     pub fn with_backtest(mut self, backtest: Backtest) -> Self {
-        self.verdict = Some(Verdict::new(&self.all, &backtest));
+        self.verdict = Some(Verdict::new(&self.all, &self.test_cutoffs, &backtest.rows));
         self.backtest = backtest.rows;
+        self.backtest_skipped = backtest.skipped;
         self
     }
 
@@ -101,6 +106,7 @@ impl ChurnModel {
             all: judged.quality(&all),
             recent: (!recent.is_empty()).then(|| judged.quality(&recent)),
             backtest: Vec::new(),
+            backtest_skipped: Vec::new(),
             profit: None,
             verdict: None,
         })
@@ -153,9 +159,9 @@ impl fmt::Display for Evaluation {
         })?;
         self.write_baselines(f)?;
         self.write_calibration(f)?;
-        if !self.backtest.is_empty() {
+        if !(self.backtest.is_empty() && self.backtest_skipped.is_empty()) {
             writeln!(f, "  the same fit at several cutoffs:")?;
-            write!(f, "{}", BacktestTable(&self.backtest))?;
+            write!(f, "{}", BacktestTable(&self.backtest, &self.backtest_skipped))?;
         }
         if let Some(profit) = &self.profit {
             write!(f, "{profit}")?;

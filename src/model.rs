@@ -100,7 +100,19 @@ impl ChurnModelParams {
         self
     }
 
+    /// The settings given that are about columns alone.
+    fn about_columns(&self) -> Vec<String> {
+        let l2 = self.l2.map(|l2| format!("L2 strength {l2}"));
+        let most = (self.max_rows != DEFAULT_MAX_ROWS).then(|| format!("most rows {}", self.max_rows));
+        let left_out = self.left_out.iter().map(|name| format!("without {name}"));
+        l2.into_iter().chain(most).chain(left_out).collect()
+    }
+
     /// Fits a model to labelled snapshots.
+    ///
+    /// Whether there is enough to learn columns from is told by all rows, before [`with_max_rows`](Self::with_max_rows)
+    /// chooses some; which columns, by those chosen. Where there is not, strength, rows and products have nothing to
+    /// act on: [`FitSummary::ignored`] names what was given in vain, and so does the model's `Display`.
     ///
     /// # Errors
     /// [`Error::SingleClass`] where everybody churned or nobody did and the rhythm cannot be told either (features
@@ -115,7 +127,10 @@ impl ChurnModelParams {
         }
         fit::refuse_unknown(&self.left_out, snapshots.features())?;
         let (rhythm, fitted) = match rhythm::fit(snapshots, self.terms)? {
-            Some((rhythm, fitted)) => (Some(rhythm), fitted),
+            Some((rhythm, mut fitted)) => {
+                fitted.summary.ignored = self.about_columns();
+                (Some(rhythm), fitted)
+            }
             None => (None, fit::fit(snapshots, self)?),
         };
         let probabilities = fitted.probabilities;

@@ -4,28 +4,24 @@
 //! that a table is asked of: the words cost far more than the number.
 
 mod words;
+mod drivers;
 mod disk;
 
 use std::fmt;
 use std::sync::Arc;
 
 use polars::prelude::*;
-use rayon::prelude::*;
 
 pub use self::disk::ScoredLog;
-use self::words::Words;
+pub use self::drivers::{Driver, Drivers};
+use self::drivers::{Facts, MOST_NAMED};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::features::{Feature, Idea, Panel, Transform, panel_at};
+use crate::features::{Feature, Panel, panel_at};
 use crate::history::{CustomerIds, History};
-use crate::model::{ChurnModel, IdeaWeights, Rhythm, Term};
-use crate::snapshot::{LabelWindow, days_column, feature_column};
+use crate::model::ChurnModel;
+use crate::snapshot::{days_column, feature_column};
 use crate::table;
-
-/// How many customers' drivers are computed at a time.
-const ROWS_PER_BLOCK: usize = 1 << 10;
-/// How many drivers are named.
-const DRIVERS: usize = 3;
 
 /// Every customer's churn probability and what drives it, ordered by customer.
 #[derive(Clone, Debug)]
@@ -40,18 +36,6 @@ pub struct Scores {
     facts: Arc<Facts>,
     /// Ends of the probabilities' intervals, where asked for.
     intervals: Option<Vec<(f64, f64)>>,
-}
-
-/// One idea's share of a score.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Driver {
-    /// The idea.
-    pub idea: Idea,
-    /// The facts behind it, and which way they push.
-    pub words: String,
-    /// What it adds to the log-odds that is not known from the ideas before it in [`Idea::ALL`],
-    /// against the average customer in training. All ideas add up to the score.
-    pub log_odds: f64,
 }
 
 impl ChurnModel {
@@ -178,7 +162,7 @@ impl ChurnModel {
             probabilities,
             at_risk,
             days_since_last,
-            facts: Arc::new(Facts::new(self, columns, recent_spend)),
+            facts: Arc::new(Facts::new(self, columns, recent_spend, season)),
             intervals: None,
         }
     }
@@ -212,72 +196,6 @@ enum Intervals {
     NotWanted,
 }
 
-/// What drivers are told from: the features that were scored, and what the model makes of them.
-#[derive(Clone, Debug)]
-struct Facts {
-    features: Vec<Feature>,
-    transforms: Vec<Transform>,
-    terms: Vec<Term>,
-    ideas: IdeaWeights,
-    /// Feature by feature, and recent spend where no feature of the model says it.
-    columns: Vec<Vec<f64>>,
-    /// Which column is what a customer brought in the last two horizons; `None` where amounts are unknown.
-    recent_spend: Option<usize>,
-    /// A model of the rhythm, which has no terms, and its label.
-    rhythm: Option<(Rhythm, LabelWindow)>,
-}
-
-impl Facts {
-    fn new(model: &ChurnModel, columns: Vec<Vec<f64>>, recent_spend: Option<usize>) -> Self {
-        Facts {
-            features: model.features.clone(),
-            transforms: model.features.iter().map(Feature::transform).collect(),
-            terms: model.terms.clone(),
-            ideas: model.idea_weights.clone(),
-            columns,
-            recent_spend,
-            rhythm: model.rhythm.clone().map(|rhythm| (rhythm, model.label)),
-        }
-    }
-
-    /// What a customer brought in the last two horizons; NaN where amounts are unknown.
-    fn recent_spend(&self, row: usize) -> f64 {
-        self.recent_spend.map_or(f64::NAN, |column| self.columns[column][row])
-    }
-
-    /// The drivers of some rows.
-    fn drivers(&self, rows: &[usize]) -> Vec<[Option<Driver>; DRIVERS]> {
-        let words = Words::new(&self.features);
-        let blocks: Vec<Vec<_>> = rows
-            .par_chunks(ROWS_PER_BLOCK)
-            .map(|rows| rows.iter().map(|&row| self.drivers_of(row, &words)).collect())
-            .collect();
-        blocks.into_iter().flatten().collect()
-    }
-
-    fn drivers_of(&self, row: usize, words: &Words) -> [Option<Driver>; DRIVERS] {
-        let value = |feature: usize| self.columns[feature][row];
-        if let Some((rhythm, label)) = &self.rhythm {
-            let log_odds = rhythm.share(&self.features, *label, &value);
-            let driver = Driver { idea: Idea::Rhythm, words: words.rhythm(log_odds, &value), log_odds };
-            return [(log_odds != 0.0).then_some(driver), None, None];
-        }
-        let transforms = self.transforms.iter().enumerate();
-        let transformed: Vec<f64> =
-            transforms.map(|(feature, transform)| transform.apply(value(feature))).collect();
-        let terms = self.terms.iter();
-        let row: Vec<f64> = terms.map(|term| term.standardised(&|feature| transformed[feature])).collect();
-        let mut ideas = self.ideas.log_odds(&row);
-        ideas.retain(|(_, log_odds)| *log_odds != 0.0);
-        // A stable sort: ties stay in the order of the ideas.
-        ideas.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-        std::array::from_fn(|place| {
-            let &(idea, log_odds) = ideas.get(place)?;
-            Some(Driver { idea, words: words.driver(idea, log_odds, &value), log_odds })
-        })
-    }
-}
-
 impl Scores {
     /// How many customers.
     #[must_use]
@@ -308,6 +226,41 @@ impl Scores {
     #[must_use]
     pub fn intervals(&self) -> Option<&[(f64, f64)]> {
         self.intervals.as_deref()
+    }
+
+    /// Where the log-odds of one customer come from, all of them: the average, the season and every idea of the
+    /// model; `None` where there is no such row. Rows count from 0 in order of customer.
+    ///
+    /// ```
+    /// # use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
+    /// # let columns = Columns::new("customer_id", "timestamp").with_amount("amount");
+    /// # let history = History::params(columns).read_csv(["data/online_retail_orders.csv"])?;
+    /// # let features = FeatureSet::standard(60, &[]);
+    /// # let snapshots = Snapshots::params(features).with_horizon_days(60).build(&history)?;
+    /// let scores = ChurnModel::params().fit(&snapshots)?.score(&history, history.observed_until())?;
+    /// let drivers = scores.drivers(0).ok_or("no customer")?;
+    /// let p = scores.probabilities()[0];
+    /// assert!((drivers.log_odds() - (p / (1.0 - p)).ln()).abs() < 1e-12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn drivers(&self, row: usize) -> Option<Drivers> {
+        (row < self.len()).then(|| self.facts.drivers(row))
+    }
+
+    /// `customer_id, log_odds, base_log_odds, season_log_odds`, and for every idea of the model
+    /// `silence_log_odds`, `activity_log_odds` …, ordered by customer: all that follows `log_odds` adds up to it,
+    /// but for rounding.
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn drivers_frame(&self) -> Result<DataFrame> {
+        let rows: Vec<usize> = (0..self.len()).collect();
+        let mut columns = vec![self.ids.column("customer_id", &self.ranks)?];
+        columns.extend(
+            self.facts.all(&rows).into_iter().map(|(name, values)| table::nullable_floats(&name, values)),
+        );
+        table::frame(columns)
     }
 
     /// How many customers are at risk.
@@ -359,13 +312,13 @@ impl Scores {
             BooleanChunked::from_iter_values("at_risk".into(), at_risk).into_column(),
             Int32Chunked::from_iter_options("days_since_last".into(), silent).into_column(),
         ];
-        let drivers = self.facts.drivers(rows);
-        for place in 0..DRIVERS {
+        let drivers = self.facts.strongest(rows);
+        for place in 0..MOST_NAMED {
             let words = drivers.iter().map(|own| own[place].as_ref().map(|driver| driver.words.as_str()));
             let name = format!("driver_{}", place + 1);
             columns.push(StringChunked::from_iter_options(name.into(), words).into_column());
         }
-        for place in 0..DRIVERS {
+        for place in 0..MOST_NAMED {
             let log_odds =
                 drivers.iter().map(|own| own[place].as_ref().map_or(f64::NAN, |driver| driver.log_odds));
             columns.push(table::nullable_floats(&format!("driver_{}_log_odds", place + 1), log_odds));

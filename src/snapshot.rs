@@ -71,6 +71,25 @@ impl SnapshotsParams {
         self
     }
 
+    /// As if the log ended with the label of that day: no later cutoff, and rolling ones roll back from it.
+    pub(crate) fn ending(mut self, cutoff: Day) -> Self {
+        self.cutoffs = self.cutoffs.ending(cutoff);
+        self
+    }
+
+    /// The last cutoff that this log offers.
+    pub(crate) fn last_cutoff(&self, history: &History) -> Result<Day> {
+        self.label.check()?;
+        let days = self.cutoffs.days(history, self.label)?;
+        Ok(days[days.len() - 1])
+    }
+
+    /// The last cutoff and those before it, also beyond the number taken.
+    pub(crate) fn cutoffs_backwards(&self, history: &History) -> Result<impl Iterator<Item = Day> + use<>> {
+        let last = self.last_cutoff(history)?;
+        Ok(self.cutoffs.backwards(last, history.observed_from(), self.label.horizon_days))
+    }
+
     /// Computes features and labels of every customer at every cutoff.
     ///
     /// # Errors
@@ -145,7 +164,8 @@ impl Snapshots {
     /// boolean), and every feature of the set that such a log can provide, by name, with null where undefined. Other columns are
     /// ignored; rows may come in any order. `days_since_last` must be among the features.
     ///
-    /// `reading` says how the log behind the table was read; scoring compares with it.
+    /// `reading` says how the log behind the table was read; scoring compares with it. Where the table holds recent
+    /// customers only, say so: [`with_population`](Self::with_population).
     ///
     /// # Errors
     /// [`Error::FeatureMismatch`] for missing columns, wrong types, null keys or labels, doubled rows
@@ -174,6 +194,27 @@ impl Snapshots {
             reading: reading.clone(),
             fingerprint: "computed elsewhere".to_owned(),
         })
+    }
+
+    /// Says whom a table computed elsewhere holds; everyone who had bought, unless told.
+    ///
+    /// # Errors
+    /// [`Error::FeatureMismatch`] where a row does not belong to that population.
+    pub fn with_population(mut self, population: Population) -> Result<Self> {
+        let horizon_days = self.label.horizon_days;
+        let strangers =
+            self.days_since_last.iter().filter(|&&days| !population.includes(days, horizon_days)).count();
+        if strangers > 0 {
+            return Err(Error::FeatureMismatch {
+                origin: "snapshots".to_owned(),
+                problem: format!(
+                    "{strangers} of {} rows do not hold {population}; leave them out",
+                    self.days_since_last.len()
+                ),
+            });
+        }
+        self.population = population;
+        Ok(self)
     }
 
     /// How many rows: one per customer and cutoff.

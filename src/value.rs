@@ -6,8 +6,9 @@
 mod customers;
 mod counts;
 mod spend;
+mod totals;
+mod words;
 
-use std::fmt;
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -17,20 +18,14 @@ use self::counts::CountForecast;
 use self::customers::{Known, known_at};
 pub use self::spend::SpendBasis;
 use self::spend::SpendModel;
-use crate::btyd::{MbgNbd, MbgNbdPosterior, Summary};
+use self::totals::{Own, Totals};
+use crate::btyd::{MbgNbd, MbgNbdPosterior};
 use crate::day::{Day, Window};
 use crate::error::{Error, Result};
 use crate::features::HORIZON_DAYS;
 use crate::history::{CustomerIds, History};
-use crate::metrics::{Interval, IntervalMethod};
+use crate::metrics::Interval;
 use crate::table;
-
-/// All intervals hold with this probability.
-const LEVEL: f64 = 0.95;
-/// The normal quantile of 97.5 %.
-const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
-/// Customers added up at a time; a constant, so that threads cannot show.
-const ROWS_PER_BLOCK: usize = 1 << 8;
 
 /// How to value customers.
 ///
@@ -77,17 +72,31 @@ impl ValueParams {
             Err(error) => return Err(error),
         };
         let rhythm = MbgNbd::params().fit_held(&known.summaries)?;
+        let spend = known.spends.as_ref().map(|spends| SpendModel::fit(spends, known.mean_amount));
         let around = rhythm.around();
-        let own = |summary| CountForecast::new(&around, summary, self.horizon_days).variance();
-        let expected = self.total_purchases(&known, &rhythm, sum(&known.summaries, own));
-        let purchases = known
-            .ranks
-            .iter()
-            .map(|&rank| {
-                Window::back_from(as_of, self.horizon_days).range_in(history.run(rank as usize).days).len()
-            })
-            .sum::<usize>();
-        Ok(Some(LookBack { as_of: earlier, expected, purchases: purchases as f64 }))
+        let own = |row: usize| {
+            let counts = CountForecast::new(&around, known.summaries[row], self.horizon_days);
+            own(&known, row, spend.as_ref(), &counts)
+        };
+        let own = Own::sum(known.ranks.len(), own);
+        let Totals { purchases: expected, spend: expected_spend, spend_interval } =
+            Totals::of(&known, &rhythm, spend.as_ref(), self.horizon_days, own);
+        let window = Window::back_from(as_of, self.horizon_days);
+        let (mut purchases, mut spent) = (0, 0.0);
+        for &rank in &known.ranks {
+            let run = history.run(rank as usize);
+            let came = window.range_in(run.days);
+            purchases += came.len();
+            spent += run.net.get(came).map_or(0.0, |net| net.iter().sum::<f64>());
+        }
+        Ok(Some(LookBack {
+            as_of: earlier,
+            expected,
+            purchases: purchases as f64,
+            expected_spend,
+            expected_spend_interval: spend_interval,
+            spend: expected_spend.map(|_| spent),
+        }))
     }
 
     fn forecast(
@@ -101,16 +110,14 @@ impl ValueParams {
         let around = rhythm.around();
         let value = |row| self.value(&known, row, (rhythm.model(), &around), spend.as_ref());
         let values: Vec<Value> = (0..known.ranks.len()).into_par_iter().map(value).collect();
-        let own: f64 = values.iter().map(|value| value.purchases_variance).sum();
-        let purchases = self.total_purchases(&known, &rhythm, own);
+        let own = Own::sum(values.len(), |row| values[row].variances);
         Values {
             as_of,
             horizon_days: self.horizon_days,
             ids: Arc::clone(history.ids()),
+            totals: Totals::of(&known, &rhythm, spend.as_ref(), self.horizon_days, own),
             ranks: known.ranks,
-            expected_spend: spend.is_some().then(|| values.iter().map(|value| value.expected_spend).sum()),
             values,
-            expected_purchases: purchases,
             looked_back: None,
             rhythm,
             spend_basis: spend.map(|spend| spend.basis()),
@@ -142,41 +149,20 @@ impl ValueParams {
             p_no_purchase: rhythm.p_no_purchase(summary, horizon),
             expected_purchases,
             purchases: (low, high),
-            purchases_variance: counts.variance(),
+            variances: own(known, row, spend, &counts),
             expected_spend: expected_purchases * average,
             spend: (spend_low, spend_high),
         }
     }
-
-    /// All customers' purchases together: the variance of their own numbers, and the doubt about the rhythm,
-    /// which they share.
-    fn total_purchases(&self, known: &Known, rhythm: &MbgNbdPosterior, own_variance: f64) -> Interval {
-        let horizon = f64::from(self.horizon_days);
-        let total = |model: &MbgNbd| {
-            sum(&known.summaries, |summary| model.expected_purchases(summary, horizon).min(horizon))
-        };
-        let (estimate, around) = (total(rhythm.model()), rhythm.around());
-        let shared =
-            around.iter().map(|model| (total(model) - estimate).powi(2)).sum::<f64>() / around.len() as f64;
-        let standard_error = (shared + own_variance).sqrt();
-        Interval {
-            estimate,
-            low: (estimate - NORMAL_QUANTILE * standard_error).max(0.0),
-            high: (estimate + NORMAL_QUANTILE * standard_error).min(horizon * known.summaries.len() as f64),
-            standard_error,
-            level: LEVEL,
-            method: IntervalMethod::Wald,
-        }
-    }
 }
 
-/// A sum over customers, by blocks, so that threads cannot show.
-fn sum(summaries: &[Summary], of: impl Fn(Summary) -> f64 + Sync) -> f64 {
-    let blocks: Vec<f64> = summaries
-        .par_chunks(ROWS_PER_BLOCK)
-        .map(|summaries| summaries.iter().map(|&summary| of(summary)).sum())
-        .collect();
-    blocks.iter().sum()
+/// The variances of what a customer buys and spends.
+fn own(known: &Known, row: usize, spend: Option<&SpendModel>, counts: &CountForecast) -> Own {
+    let spend = match (spend, &known.spends) {
+        (Some(model), Some(spends)) => model.variance(spends[row], counts),
+        _ => 0.0,
+    };
+    Own { purchases: counts.variance(), spend }
 }
 
 /// What is expected of one customer. Amounts are NaN where none were read.
@@ -195,7 +181,7 @@ pub struct Value {
     pub expected_purchases: f64,
     /// Ends of the 95 % interval of their number.
     pub purchases: (f64, f64),
-    purchases_variance: f64,
+    variances: Own,
     /// Spend to expect in the horizon, an amount.
     pub expected_spend: f64,
     /// Ends of its 95 % interval.
@@ -211,6 +197,12 @@ pub struct LookBack {
     pub expected: Interval,
     /// Purchases that came.
     pub purchases: f64,
+    /// Spend expected in that horizon, an amount; `None` without amounts.
+    pub expected_spend: Option<f64>,
+    /// Its interval; `None` where there is none ([`Values::expected_spend_interval`]).
+    pub expected_spend_interval: Option<Interval>,
+    /// The spend that came; `None` without amounts.
+    pub spend: Option<f64>,
 }
 
 /// What every customer is expected to buy, ordered by customer.
@@ -221,15 +213,23 @@ pub struct LookBack {
 /// their interval       quantiles 2.5 % and 97.5 % of N, with P(N > n) averaged over the doubt about the parameters
 /// expected spend       expected purchases × E[amount | x, mean], Gamma-Gamma
 /// its interval         the same quantiles of a sum of N amounts, sum / (v + Σ + sum) ~ Beta(pN, q + px)
+/// of all customers together: the sum of what is expected ± 1.96 √variance, with the variance of
+///   purchases          Σ_i Var N_i + R
+///   spend              Σ_i Var S_i + R + (Σ_i E[N_i] w_i)² se²
+///   where Var S_i = c² (p² E[N²] + p E[N]) / ((a − 1)(a − 2)) − (c p E[N] / (a − 1))²,
+///         a = q + px, c = v + Σ, w = (q − 1) / (a − 1): the weight of everyone's mean in a customer's,
+///         R the mean square by which the total moves between the sigma points of the rhythm's parameters,
+///         se² = 1 / Σ_i 1 / Var(mean_i): the doubt about everyone's mean, Var(mean_i) that of the mean of x
+///         amounts, μ²/(q − 2) + E[θ²]/(px), of mean amounts θ with mean μ = pv/(q − 1)
 /// ```
 /// where x, t_x and T are repeat purchases, days from the first purchase to the last and to now, and Σ what
-/// the repeat purchases brought. The intervals are about single customers, and wide: most buy nothing or
-/// once. They do not know the season, nor how well the models fit. Spend and number of purchases are taken
-/// to be independent, and the doubt about Gamma-Gamma's parameters, small beside that about a customer, is
-/// left out.
+/// the repeat purchases brought. The intervals of single customers are wide: most buy nothing or
+/// once. None of them knows the season, nor how well the models fit. Spend and number of purchases are taken
+/// to be independent. The doubt about Gamma-Gamma's parameters, small beside that about a customer, is left out of
+/// a single customer's interval, and of the total all but that about everyone's mean.
 ///
 /// With few customers both models rest on a stated prior ([`MbgNbdPosterior`], [`SpendBasis::Stated`]), and
-/// [`Display`](fmt::Display) says so.
+/// [`Display`](std::fmt::Display) says so.
 ///
 /// # References
 /// Batislam, Denizel and Filiztekin (2007); Fader and Hardie (2013), both as in [`btyd`](crate::btyd); Fader,
@@ -241,8 +241,7 @@ pub struct Values {
     ids: Arc<CustomerIds>,
     ranks: Vec<u32>,
     values: Vec<Value>,
-    expected_purchases: Interval,
-    expected_spend: Option<f64>,
+    totals: Totals,
     looked_back: Option<LookBack>,
     rhythm: MbgNbdPosterior,
     spend_basis: Option<SpendBasis>,
@@ -305,7 +304,7 @@ impl Values {
     /// [`looked_back`](Self::looked_back).
     #[must_use]
     pub fn expected_purchases(&self) -> &Interval {
-        &self.expected_purchases
+        &self.totals.purchases
     }
 
     /// What the same would have said a horizon earlier, beside what came; `None` where nobody had bought
@@ -318,7 +317,15 @@ impl Values {
     /// Spend to expect of all customers together; `None` without amounts.
     #[must_use]
     pub fn expected_spend(&self) -> Option<f64> {
-        self.expected_spend
+        self.totals.spend
+    }
+
+    /// The 95 % interval of that: chance, and the doubt about the rhythm's parameters and about everyone's mean
+    /// amount. As for purchases, neither season nor trend is in it. `None` without amounts, and where the means
+    /// between customers have too long a tail for a variance (Gamma-Gamma's q of at most 2).
+    #[must_use]
+    pub fn expected_spend_interval(&self) -> Option<&Interval> {
+        self.totals.spend_interval.as_ref()
     }
 
     /// The model of rhythm behind it; times in days.
@@ -359,36 +366,5 @@ impl Values {
             floats("spend_low_amount", |value| value.spend.0),
             floats("spend_high_amount", |value| value.spend.1),
         ])
-    }
-}
-
-impl fmt::Display for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = &self.expected_purchases;
-        write!(
-            f,
-            "{} customers in the {} days after {}: {:.0} purchases expected ({:.0} to {:.0})",
-            self.len(),
-            self.horizon_days,
-            self.as_of,
-            total.estimate,
-            total.low,
-            total.high
-        )?;
-        if let Some(spend) = self.expected_spend {
-            write!(f, ", {spend:.2} spent")?;
-        }
-        match &self.looked_back {
-            Some(LookBack { as_of, expected: Interval { estimate, low, high, .. }, purchases }) => write!(
-                f,
-                "\n  looking back: on {as_of}, {estimate:.0} were expected by now ({low:.0} to {high:.0}), and {purchases} came"
-            )?,
-            None => write!(f, "\n  looking back: too short a log to compare with what came")?,
-        }
-        write!(f, "\n  rhythm: {}", self.rhythm)?;
-        match self.spend_basis {
-            Some(basis) => write!(f, "\n  spend per purchase: {basis}"),
-            None => write!(f, "\n  no amounts were read: purchases only"),
-        }
     }
 }

@@ -123,20 +123,8 @@ def snapshot(log: Log, cutoff: int, horizon: int) -> Snapshot:
             x[f"spend_{name}"] = np.where(x[f"n_{name}"] > 0, np.maximum(spend, 0.0), 0.0)
     x |= {"is_1": (n == 1) * 1.0, "is_2": (n == 2) * 1.0, "beyond_max": (r > interval_max) * 1.0}
     x["r/T"] = r / np.maximum(t, 1.0)
-    # Own intervals longer than the silence, and those of them that ended within a horizon.
-    longer_than = lambda days: own_intervals_above(log, customer, end, days)
-    longer, still = longer_than(r), longer_than(r + horizon)
-    x["own_return"] = np.log((longer - still + 0.5) / (still + 0.5))
     later = up_to(cutoff + horizon)[bought]
     return Snapshot(cutoff, customer, x, later == end, r < horizon)
-
-
-def own_intervals_above(log: Log, customer: np.ndarray, end: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Per customer, how many of the intervals between purchases before `end` exceed so many days."""
-    limit, until = np.full(len(log.first_of), np.inf), np.zeros(len(log.first_of), dtype=np.int64)
-    limit[customer], until[customer] = days, end
-    known = (np.arange(len(log.day)) < until[log.customer]) & (log.interval > limit[log.customer])
-    return np.bincount(log.customer[known], minlength=len(log.first_of))[customer].astype(float)
 
 
 def windows(horizon: int) -> dict[str, int]:
@@ -168,8 +156,6 @@ LOGGED = ["r", "T", "n", "g", "o", "mean_amount", "last_amount", "sd", "max", "l
           "n_H/2", "n_H", "n_2H", "n_4H", "spend_H", "spend_2H"]
 PLAIN = ["is_1", "is_2", "beyond_max", "r/T"]
 PRODUCTS = [("r", "n"), ("r", "T"), ("T", "n"), ("o", "n"), ("r", "r"), ("T", "T"), ("n", "n"), ("o", "o")]
-# winback's own: the product of overdue and tenure in place of the square of tenure.
-OWN_PRODUCTS = [("o", "T") if pair == ("T", "T") else pair for pair in PRODUCTS]
 
 
 def engineered(x: dict[str, np.ndarray]) -> np.ndarray:
@@ -178,26 +164,6 @@ def engineered(x: dict[str, np.ndarray]) -> np.ndarray:
     columns = dict(logged) | {"rate": np.log(x["rate"])} | {name: x[name] for name in PLAIN}
     columns |= {f"{a} x {b}": logged[a] * logged[b] for a, b in PRODUCTS}
     return np.nan_to_num(np.column_stack(list(columns.values())))
-
-
-def own_matrix(x: dict[str, np.ndarray], drop: frozenset[str] = frozenset()) -> tuple[list[str], np.ndarray]:
-    """The columns that winback makes of the same features; undefined is NaN. A feature that is dropped
-    takes its products along; a product, named "a x b", goes alone."""
-    logged = {name: np.log1p(x[name]) for name in LOGGED if name in x and name not in drop}
-    columns = dict(logged)
-    if "rate" not in drop:
-        columns["rate"] = np.log(x["rate"])
-    if "is_1" not in drop:
-        columns["is_1"] = x["is_1"]
-    if "beyond_max" not in drop:
-        columns["beyond_max"] = np.where(x["n"] < 2, np.nan, x["beyond_max"])
-    columns |= {name: x[name] for name in ("r/T", "own_return") if name not in drop}
-    if "sd" not in drop:
-        columns["sd is missing"] = np.isnan(x["sd"]) * 1.0
-    for a, b in OWN_PRODUCTS:
-        if a in logged and b in logged and f"{a} x {b}" not in drop:
-            columns[f"{a} x {b}"] = logged[a] * logged[b]
-    return list(columns), np.column_stack(list(columns.values()))
 
 
 def raw_rfm(x: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # Compares winback with other models on the open logs, and prints a Markdown table.
 #
-#   bash benches/accuracy/run.sh [DATA_FOLDER] [ablate]
-#
-# With `ablate` it leaves out one feature or product after another instead, at the earlier cutoffs.
+#   bash benches/accuracy/run.sh [DATA_FOLDER]
 #
 # DATA_FOLDER (default: $WINBACK_DATA) holds cdnow_full.parquet, completejourney_orders_half.parquet and
 # online_retail_orders.csv; a task whose file is missing is left out. The Python packages go into a
@@ -22,9 +20,6 @@ if ! cmp -s "$here/requirements.txt" "$work/requirements.txt"; then
     cp "$here/requirements.txt" "$work/requirements.txt"
 fi
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
-if [ "${2:-}" = ablate ]; then
-    exec "$python" "$here/ablate.py" "$data"
-fi
 bin="${WINBACK_BIN:-}"
 if [ -z "$bin" ]; then
     (cd "$root" && cargo build --release --examples >&2)

@@ -15,7 +15,7 @@ use winback::history::DiskHistory;
 use winback::{Day, History};
 
 pub use reading::{ReadingOptions, parse_day};
-pub use training::{TRAINING_CUTOFFS, TrainingOptions};
+pub use training::TrainingOptions;
 
 /// A log that ends so long before the day declared may not be complete.
 const QUIET_DAYS: i32 = 7;

@@ -1,17 +1,18 @@
 //! What is learned: the options, training, testing, and looking at earlier cutoffs.
 
 use clap::Args;
-use winback::evaluate::{Backtest, Campaign, Profit};
+use winback::evaluate::{Backtest, Campaign, Profit, Trial, TrialParams};
+use winback::model::ChurnModelParams;
+use winback::snapshot::SnapshotsParams;
 use winback::{ChurnModel, Cutoffs, Day, Evaluation, FeatureSet, History, Snapshots};
 
 use super::{ReadingOptions, parse_day};
 
 /// How many training cutoffs are taken at most.
-pub const TRAINING_CUTOFFS: usize = 8;
+const TRAINING_CUTOFFS: usize = 8;
 
-/// How many cutoffs a backtest tests, and how many are taken up for that.
+/// How many cutoffs a backtest tests.
 const BACKTESTS: usize = 6;
-const BACKTEST_CUTOFFS: usize = 16;
 
 /// What is learned, from which orders, over which days.
 #[derive(Args, Clone, Debug)]
@@ -40,43 +41,48 @@ impl TrainingOptions {
         })
     }
 
-    /// Snapshots at up to so many cutoffs, back from the last observable one.
-    pub fn snapshots(&self, history: &History, at_most: usize) -> winback::Result<Snapshots> {
-        let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
+    /// How snapshots are taken, at up to so many cutoffs.
+    fn snapshots_params(&self, features: FeatureSet, at_most: usize) -> SnapshotsParams {
         let mut cutoffs = Cutoffs::rolling().at_most(at_most);
         if let Some(first) = self.first_cutoff {
             cutoffs = cutoffs.starting(first);
         }
-        Snapshots::params(FeatureSet::standard(self.horizon_days, &segments))
+        Snapshots::params(features)
             .with_horizon_days(self.horizon_days)
             .with_lead_days(self.lead_days)
             .with_cutoffs(cutoffs)
-            .build(history)
     }
 
-    /// Snapshots for training, and those of the last observable cutoff for testing.
-    pub fn split(&self, history: &History) -> winback::Result<(Snapshots, Snapshots)> {
+    /// The standard features for this log.
+    pub fn features(&self, history: &History) -> FeatureSet {
+        let segments: Vec<&str> = history.reading().columns().segments().iter().map(String::as_str).collect();
+        FeatureSet::standard(self.horizon_days, &segments)
+    }
+
+    /// Snapshots to train on, back from the last observable cutoff.
+    pub fn snapshots(&self, history: &History) -> winback::Result<Snapshots> {
+        self.snapshots_params(self.features(history), TRAINING_CUTOFFS).build(history)
+    }
+
+    /// How a model is made to be tested at a cutoff.
+    pub fn trials(&self, features: FeatureSet, params: ChurnModelParams) -> TrialParams {
         // Besides the training cutoffs: the test cutoff, and those whose label reaches past it.
         let step = (self.horizon_days / 2).max(1);
         let straddling = (self.horizon_days + self.lead_days - 1) / step;
-        let all = self.snapshots(history, TRAINING_CUTOFFS + 1 + straddling as usize)?;
-        let last = all.cutoffs().last().copied().unwrap_or(history.observed_until());
-        all.split_at(last)
+        let snapshots = self.snapshots_params(features, TRAINING_CUTOFFS + 1 + straddling as usize);
+        Trial::params(snapshots, params)
     }
-}
 
-impl TrainingOptions {
-    /// Trains on the past of the last observable cutoff, tests there, and looks at earlier cutoffs too.
+    /// Trains on the past of the last observable cutoff, tests there, and does the same at earlier cutoffs.
     pub fn evaluate(
         &self,
         history: &History,
         campaign: Campaign,
     ) -> winback::Result<(ChurnModel, Evaluation)> {
-        let (train, test) = self.split(history)?;
         let params = ChurnModel::params();
-        let model = params.fit(&train)?.with_season(history)?;
-        let all = self.snapshots(history, BACKTEST_CUTOFFS)?;
-        let backtest = Backtest::run(&params, &all, BACKTESTS)?;
+        let trials = self.trials(self.features(history), params.clone()).with_season();
+        let Trial { train, test, model, .. } = trials.at_last(history)?;
+        let backtest = Backtest::of(&trials, history, BACKTESTS)?;
         let profit = Profit::run(campaign, &model, &params, &train, &test)?;
         let evaluation = model.evaluate(&test)?.with_backtest(backtest).with_profit(profit);
         Ok((model, evaluation))

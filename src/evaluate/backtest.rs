@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::quality::Quality;
+use super::trial::TrialParams;
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::model::ChurnModelParams;
+use crate::history::History;
+use crate::model::{ChurnModel, ChurnModelParams};
 use crate::snapshot::Snapshots;
 
 /// One origin: trained on labels that ended by then, tested there.
@@ -17,6 +18,8 @@ pub struct BacktestRow {
     pub cutoff: Day,
     /// Rows trained on.
     pub training_rows: usize,
+    /// Cutoffs trained on.
+    pub training_cutoffs: usize,
     /// Customers tested.
     pub rows: usize,
     /// Share of them that churned, 0 to 1.
@@ -43,74 +46,110 @@ impl BacktestRow {
     }
 }
 
+/// An origin at which no model could be made or tested, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SkippedOrigin {
+    /// The cutoff.
+    pub cutoff: Day,
+    /// What stood in the way.
+    pub reason: String,
+}
+
 /// A rolling-origin backtest, by ascending cutoff.
 ///
 /// At every cutoff the model is fitted anew on labels that had ended by then (an embargo of lead plus
 /// horizon), so that no origin knows what a user could not have known.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Backtest {
     /// The origins.
     pub rows: Vec<BacktestRow>,
+    /// Origins that were passed over, with the reason: one that fails does not end the backtest.
+    pub skipped: Vec<SkippedOrigin>,
 }
 
 impl Backtest {
-    /// Tests at the latest `most` cutoffs that have enough before them; others are passed over.
+    /// Makes the same model at the latest `most` cutoffs that can have one, and tests it there: every row is what
+    /// [`TrialParams::at`] and [`ChurnModel::evaluate`] give, with as many training cutoffs at each as the log is
+    /// long enough for.
     ///
     /// # Errors
-    /// What the fit refuses, but for cutoffs without labels of both classes before them.
+    /// [`Error::Parameter`] for settings out of range, and a log too short for a single cutoff. Whatever else
+    /// fails, fails at one cutoff, and is [`skipped`](Self::skipped).
+    pub fn of(trials: &TrialParams, history: &History, most: usize) -> Result<Self> {
+        let rows = trials.origins(history)?.map(|cutoff| {
+            let tried = trials.at(history, cutoff);
+            (cutoff, tried.and_then(|trial| BacktestRow::new(&trial.model, &trial.train, &trial.test)))
+        });
+        Self::gather(rows, most)
+    }
+
+    /// As [`of`](Self::of), from snapshots taken before, such as those of a table computed elsewhere: every origin
+    /// learns from all of the snapshots' cutoffs whose labels had ended by then, and without the season.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
     pub fn run(params: &ChurnModelParams, snapshots: &Snapshots, most: usize) -> Result<Self> {
-        let mut rows = Vec::new();
-        for &cutoff in snapshots.cutoffs().iter().rev() {
-            if rows.len() == most {
+        let rows = snapshots.cutoffs().iter().rev().map(|&cutoff| {
+            let tried = snapshots.split_at(cutoff).and_then(|(training, test)| {
+                BacktestRow::new(&params.fit(&training)?, &training, &test.at_first_cutoff())
+            });
+            (cutoff, tried)
+        });
+        Self::gather(rows, most)
+    }
+
+    /// The first `most` that succeed, of twice as many at most.
+    fn gather(tried: impl Iterator<Item = (Day, Result<BacktestRow>)>, most: usize) -> Result<Self> {
+        let mut backtest = Backtest::default();
+        for (cutoff, row) in tried.take(most.saturating_mul(2)) {
+            match row {
+                Ok(row) => backtest.rows.push(row),
+                Err(error @ Error::Parameter { .. }) => return Err(error),
+                // The log begins here.
+                Err(
+                    Error::EmptySplit { .. } | Error::NoCutoffs { .. } | Error::BeforeFirstPurchase { .. },
+                ) => {
+                    break;
+                }
+                Err(error) => backtest.skipped.push(SkippedOrigin { cutoff, reason: error.to_string() }),
+            }
+            if backtest.rows.len() == most {
                 break;
             }
-            let (training, test) = match snapshots.split_at(cutoff) {
-                Ok(parts) => parts,
-                Err(Error::EmptySplit { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            let test = test.at_first_cutoff();
-            let model = match params.fit(&training) {
-                Ok(model) => model,
-                Err(Error::SingleClass { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            let Quality {
-                rows: n,
-                churned_fraction,
-                predicted_fraction,
-                auc,
-                log_loss,
-                brier,
-                baselines,
-                ..
-            } = model.evaluate(&test)?.all;
-            rows.push(BacktestRow {
-                cutoff,
-                training_rows: training.rows(),
-                rows: n,
-                churned_fraction,
-                predicted_fraction,
-                auc,
-                log_loss,
-                brier,
-                recency_auc: baselines.recency.auc,
-                recency_log_loss: baselines.recency.log_loss,
-            });
         }
-        rows.reverse();
-        Ok(Backtest { rows })
+        backtest.rows.reverse();
+        backtest.skipped.reverse();
+        Ok(backtest)
+    }
+}
+
+impl BacktestRow {
+    fn new(model: &ChurnModel, training: &Snapshots, test: &Snapshots) -> Result<Self> {
+        let quality = model.evaluate(test)?.all;
+        Ok(BacktestRow {
+            cutoff: test.last_cutoff(),
+            training_rows: training.rows(),
+            training_cutoffs: training.cutoffs().len(),
+            rows: quality.rows,
+            churned_fraction: quality.churned_fraction,
+            predicted_fraction: quality.predicted_fraction,
+            auc: quality.auc,
+            log_loss: quality.log_loss,
+            brier: quality.brier,
+            recency_auc: quality.baselines.recency.auc,
+            recency_log_loss: quality.baselines.recency.log_loss,
+        })
     }
 }
 
 impl fmt::Display for Backtest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        BacktestTable(&self.rows).fmt(f)
+        BacktestTable(&self.rows, &self.skipped).fmt(f)
     }
 }
 
-/// Rows as a table.
-pub(super) struct BacktestTable<'a>(pub(super) &'a [BacktestRow]);
+/// Rows as a table, and what was passed over.
+pub(super) struct BacktestTable<'a>(pub(super) &'a [BacktestRow], pub(super) &'a [SkippedOrigin]);
 
 impl fmt::Display for BacktestTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +172,9 @@ impl fmt::Display for BacktestTable<'_> {
                 row.log_loss,
                 row.recency_log_loss
             )?;
+        }
+        for SkippedOrigin { cutoff, reason } in self.1 {
+            writeln!(f, "  {cutoff:<12}passed over: {reason}")?;
         }
         Ok(())
     }

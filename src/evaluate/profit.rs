@@ -75,9 +75,11 @@ pub struct Profit {
     pub campaign: Campaign,
     /// The days of spend that a kept customer is taken to be worth.
     pub value_days: i32,
-    /// The earlier cutoff at which the share was chosen; `None` where training is too short for one, and the
+    /// The earlier cutoff at which the share was chosen; `None` where there was none to choose at, and the
     /// share is the one that the probabilities promise most of.
     pub chosen_at: Option<Day>,
+    /// Why there was none.
+    pub not_chosen_because: Option<String>,
     /// The share chosen, 0 (no campaign pays) to 1.
     pub fraction: f64,
     /// What it brings at the test.
@@ -95,7 +97,8 @@ impl Profit {
     /// features leave out the spend in the last 2H days, or the log has no amounts.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a campaign out of range; what [`ChurnModel::evaluate`] and the fit refuse.
+    /// [`Error::Parameter`] for a campaign out of range; what [`ChurnModel::evaluate`] refuses. A fit that fails at
+    /// the earlier cutoff only leaves the share unchosen there.
     pub fn run(
         campaign: Campaign,
         model: &ChurnModel,
@@ -106,32 +109,54 @@ impl Profit {
         campaign.check()?;
         model.check_test(test)?;
         let Some(stakes) = Stakes::new(model, test, campaign) else { return Ok(None) };
-        let chosen = match train.split_at(train.last_cutoff()) {
-            Ok((older, latest)) => {
-                let earlier = params.fit(&older)?;
-                let curve = Stakes::new(&earlier, &latest, campaign).map(|stakes| stakes.curve());
-                curve.as_deref().and_then(best_fraction).map(|fraction| (Some(train.last_cutoff()), fraction))
-            }
-            Err(Error::EmptySplit { .. }) => None,
-            Err(error) => return Err(error),
-        };
         let curve = stakes.curve();
-        let promised = || {
-            let best = curve.iter().fold(&curve[0], |best, row| {
-                if row.expected_amount > best.expected_amount { row } else { best }
-            });
-            (None, best.fraction)
+        let (chosen_at, fraction, not_chosen_because) = match choose(campaign, params, train) {
+            Ok(fraction) => (Some(train.last_cutoff()), fraction, None),
+            Err(reason) => (None, most_promised(&curve), Some(reason)),
         };
-        let (chosen_at, fraction) = chosen.unwrap_or_else(promised);
         let at = |scores: &[f64], fraction: f64| {
             profit_at_fraction(&stakes.rows(scores), &campaign.terms(), fraction)
         };
         let rows =
             (at(&stakes.scores, fraction), at(&stakes.recency_scores, fraction), at(&stakes.scores, 1.0));
         let (Some(chosen), Some(by_recency), Some(everyone)) = rows else { return Ok(None) };
-        let value_days = value_days(test);
-        Ok(Some(Profit { campaign, value_days, chosen_at, fraction, chosen, by_recency, everyone, curve }))
+        Ok(Some(Profit {
+            campaign,
+            value_days: value_days(test),
+            chosen_at,
+            not_chosen_because,
+            fraction,
+            chosen,
+            by_recency,
+            everyone,
+            curve,
+        }))
     }
+}
+
+/// The share that paid best at the last training cutoff, under a model fitted before it; or why there is none.
+fn choose(
+    campaign: Campaign,
+    params: &ChurnModelParams,
+    train: &Snapshots,
+) -> std::result::Result<f64, String> {
+    let (older, latest) = train.split_at(train.last_cutoff()).map_err(|error| match error {
+        Error::EmptySplit { .. } => "training is too short for an earlier cutoff".to_owned(),
+        other => other.to_string(),
+    })?;
+    let model = params.fit(&older).map_err(|error| format!("at {}, {error}", train.last_cutoff()))?;
+    let curve = Stakes::new(&model, &latest, campaign).map(|stakes| stakes.curve());
+    curve
+        .as_deref()
+        .and_then(best_fraction)
+        .ok_or_else(|| format!("at {} nothing was at stake", train.last_cutoff()))
+}
+
+/// The share that the probabilities promise most of.
+fn most_promised(curve: &[ProfitRow]) -> f64 {
+    let best =
+        curve.iter().reduce(|best, row| if row.expected_amount > best.expected_amount { row } else { best });
+    best.map_or(0.0, |row| row.fraction)
 }
 
 fn value_days(snapshots: &Snapshots) -> i32 {
@@ -203,6 +228,9 @@ impl fmt::Display for Profit {
         for (name, row) in rows {
             let ProfitRow { rows, expected_amount, realised_amount, .. } = row;
             writeln!(f, "    {name:<42}{rows:>10}{expected_amount:>14.2}{realised_amount:>14.2}")?;
+        }
+        if let Some(reason) = &self.not_chosen_because {
+            writeln!(f, "    not chosen at an earlier cutoff: {reason}")?;
         }
         Ok(())
     }

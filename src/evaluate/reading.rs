@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use super::quality::Quality;
-use super::verdict::Verdict;
+use super::verdict::{Verdict, Wins, has_outcomes};
 use crate::metrics::Interval;
 
 /// A slope so near 1 does no harm, however surely it is not 1.
@@ -105,11 +105,12 @@ impl Notes {
         if rows.is_empty() {
             return;
         }
-        let wins = rows.iter().filter(|row| row.wins()).count();
-        let text = format!("it ranked better than days since last at {wins} of {} cutoffs", rows.len());
-        match 2 * wins > rows.len() {
-            true => self.good.push(text),
-            false => self.doubtful.push(text),
+        let Wins { won, of } = Wins::before(&evaluation.test_cutoffs, rows);
+        let text = format!("it ranked better than days since last at {won} of {of} earlier cutoffs");
+        match (of, 2 * won > of) {
+            (0, _) => {}
+            (_, true) => self.good.push(text),
+            (_, false) => self.doubtful.push(text),
         }
         let off = |row: &super::BacktestRow| row.predicted_fraction - row.churned_fraction;
         let (low, high) = rows
@@ -135,9 +136,17 @@ impl Notes {
             }
             Some(Verdict::TooLittleData) => {
                 self.to_do.push(
-                    "rest nothing on these numbers: fewer than 25 customers left, or fewer than 25 stayed; bring a longer \
-                     log or more customers, or choose another horizon"
-                        .to_owned(),
+                    match has_outcomes(&evaluation.all) {
+                        false => {
+                            "rest nothing on these numbers: fewer than 25 customers left, or fewer than 25 stayed; \
+                             bring a longer log or more customers, or choose another horizon"
+                        }
+                        true => {
+                            "rest nothing on these numbers: they are those of one day, and there is no earlier cutoff \
+                             to test at; bring a longer log, or choose a shorter horizon"
+                        }
+                    }
+                    .to_owned(),
                 );
                 return;
             }
@@ -153,6 +162,9 @@ impl Notes {
         }
         if let Some(profit) = &evaluation.profit {
             self.to_do.push(match (profit.fraction > 0.0, profit.chosen.realised_amount > 0.0) {
+                (false, _) if profit.chosen_at.is_none() => {
+                    "no campaign under the terms assumed: the probabilities promise none that pays".to_owned()
+                }
                 (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
                 (true, true) => format!(
                     "if the campaign's terms are yours, contact the {:.0} % with the highest probability × value, and \
@@ -160,8 +172,9 @@ impl Notes {
                     profit.fraction * 100.0
                 ),
                 (true, false) => format!(
-                    "no campaign under the terms assumed yet: the {:.0} % that paid before lost money at the test",
-                    profit.fraction * 100.0
+                    "no campaign under the terms assumed yet: the {:.0} % that {} lost money at the test",
+                    profit.fraction * 100.0,
+                    if profit.chosen_at.is_some() { "paid before" } else { "promise most" }
                 ),
             });
         }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::backtest::Backtest;
+use super::backtest::BacktestRow;
 use super::quality::Quality;
+use crate::day::Day;
 
 /// Fewer customers of either outcome than this say nothing.
 const LEAST_OUTCOMES: f64 = 25.0;
@@ -21,27 +22,50 @@ pub enum Verdict {
     Better,
     /// Not shown to be better: sort customers by days since last, and save the trouble.
     NoBetterThanRecency,
-    /// Fewer than 25 customers churned, or fewer than 25 stayed, at the cutoff tested.
+    /// Fewer than 25 customers churned, or fewer than 25 stayed, at the cutoff tested; or the log is too short for
+    /// an earlier cutoff to test at.
     TooLittleData,
 }
 
 impl Verdict {
     /// *Better* needs all of: the lower end of the AUC difference to recency above 0; a gain of .005 AUC,
     /// or a log-loss below that of recency calibrated in training; a higher AUC than recency at more than
-    /// half of the backtest's cutoffs.
-    pub(super) fn new(all: &Quality, backtest: &Backtest) -> Self {
-        let churned = all.churned_fraction * all.rows as f64;
-        let Some(difference) = all.auc_over_recency.as_ref() else { return Verdict::TooLittleData };
-        if churned.min(all.rows as f64 - churned) < LEAST_OUTCOMES || backtest.rows.is_empty() {
+    /// half of the backtest's cutoffs before the ones tested, of which there must be one.
+    pub(super) fn new(all: &Quality, tested: &[Day], backtest: &[BacktestRow]) -> Self {
+        let Some(difference) = all.auc_over_recency.as_ref().filter(|_| has_outcomes(all)) else {
+            return Verdict::TooLittleData;
+        };
+        let Wins { won, of } = Wins::before(tested, backtest);
+        if of == 0 {
             return Verdict::TooLittleData;
         }
         let is_sure = difference.low > 0.0;
         let is_useful = difference.estimate >= USEFUL_AUC || all.log_loss < all.baselines.recency.log_loss;
-        let wins = backtest.rows.iter().filter(|row| row.wins()).count();
-        match is_sure && is_useful && 2 * wins > backtest.rows.len() {
+        match is_sure && is_useful && 2 * won > of {
             true => Verdict::Better,
             false => Verdict::NoBetterThanRecency,
         }
+    }
+}
+
+/// Whether enough customers churned, and enough did not.
+pub(super) fn has_outcomes(all: &Quality) -> bool {
+    let churned = all.churned_fraction * all.rows as f64;
+    // Half a customer for the rounding of the share.
+    churned.min(all.rows as f64 - churned) > LEAST_OUTCOMES - 0.5
+}
+
+/// At how many cutoffs the model ranked better than recency.
+pub(super) struct Wins {
+    pub(super) won: usize,
+    pub(super) of: usize,
+}
+
+impl Wins {
+    /// Of the cutoffs before the ones tested: those are judged by themselves.
+    pub(super) fn before(tested: &[Day], backtest: &[BacktestRow]) -> Self {
+        let earlier = || backtest.iter().filter(|row| tested.iter().all(|day| row.cutoff < *day));
+        Wins { won: earlier().filter(|row| row.wins()).count(), of: earlier().count() }
     }
 }
 

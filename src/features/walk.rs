@@ -35,11 +35,20 @@ pub enum Population {
 }
 
 impl Population {
-    fn includes(self, days_since_last: i32, horizon_days: i32) -> bool {
+    pub(crate) fn includes(self, days_since_last: i32, horizon_days: i32) -> bool {
         match self {
             Population::All => true,
             Population::Recent => days_since_last < horizon_days,
         }
+    }
+}
+
+impl std::fmt::Display for Population {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Population::All => "everyone who had bought",
+            Population::Recent => "recent customers only",
+        })
     }
 }
 

@@ -74,6 +74,18 @@ pub fn calibration_line(
     })
 }
 
+/// The log-odds to add to all probabilities so that as many churn as did, the slope held at 1: it exists wherever
+/// both classes do, also where all scores are equal or part the classes. `None` where a class is missing or the
+/// lengths differ.
+pub(crate) fn calibration_shift(probabilities: &[f64], labels: &[bool]) -> Option<f64> {
+    let churned = labels.iter().filter(|&&label| label).count();
+    if probabilities.len() != labels.len() || churned == 0 || churned == labels.len() {
+        return None;
+    }
+    let x: Vec<f64> = probabilities.iter().map(|&p| logit(p)).collect();
+    Some(shift(&x, labels))
+}
+
 fn logit(p: f64) -> f64 {
     let p = p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
     (p / (1.0 - p)).ln()
@@ -93,8 +105,18 @@ fn has_solution(x: &[f64], labels: &[bool]) -> bool {
     churned.0 < stayed.1 && stayed.0 < churned.1
 }
 
-/// The shift and its variance. Newton inside a bracket, so that saturated probabilities do no harm.
+/// The shift and its variance.
 fn in_the_large(x: &[f64], labels: &[bool], customers: Option<&[u32]>) -> Option<(f64, f64)> {
+    let shift = shift(x, labels);
+    let residual = |i: usize| f64::from(u8::from(labels[i])) - sigmoid(shift + x[i]);
+    let inverse = 1.0 / x.iter().map(|x| weight(shift + x)).sum::<f64>();
+    let meat = customers.map(|customers| clustered(customers, |i| [residual(i), 0.0])[0]);
+    let variance = meat.map_or(inverse, |meat| inverse * inverse * meat);
+    variance.is_finite().then_some((shift, variance))
+}
+
+/// Newton inside a bracket, so that saturated probabilities do no harm.
+fn shift(x: &[f64], labels: &[bool]) -> f64 {
     let churned = labels.iter().filter(|&&label| label).count() as f64;
     let base = (churned / (labels.len() as f64 - churned)).ln();
     let mut low = base - x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -115,10 +137,7 @@ fn in_the_large(x: &[f64], labels: &[bool], customers: Option<&[u32]>) -> Option
         let newton = shift + gradient / information(shift);
         shift = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
     }
-    let inverse = 1.0 / information(shift);
-    let meat = customers.map(|customers| clustered(customers, |i| [residual(shift, i), 0.0])[0]);
-    let variance = meat.map_or(inverse, |meat| inverse * inverse * meat);
-    variance.is_finite().then_some((shift, variance))
+    shift
 }
 
 /// Intercept and slope, and the variances of both.

@@ -61,6 +61,11 @@ impl IdeaWeights {
         IdeaWeights { ideas: Vec::new() }
     }
 
+    /// The ideas that the model has, in order.
+    pub(crate) fn ideas(&self) -> Vec<Idea> {
+        self.ideas.iter().map(|(idea, _)| *idea).collect()
+    }
+
     /// Each idea's log-odds for a standardised row.
     pub(crate) fn log_odds(&self, row: &[f64]) -> Vec<(Idea, f64)> {
         let dot = |weights: &[f64]| weights.iter().zip(row).map(|(weight, value)| weight * value).sum();

@@ -8,7 +8,7 @@ use super::design::Design;
 use super::drivers::IdeaWeights;
 use super::logistic::{self, LogisticFit};
 use super::scorer::log_odds;
-use super::strength::{StrengthChoice, by_evidence};
+use super::strength::{StrengthChoice, by_evidence, overlap};
 use super::terms::{
     Term, TermChoice, TermKind, TermRows, candidates, core, products, standardise, transform,
 };
@@ -66,6 +66,10 @@ pub struct FitSummary {
     pub constant: Vec<String>,
     /// Features that no column is made of, because theirs do not vary or were not tried.
     pub unused: Vec<String>,
+    /// Settings that were given and play no part: those about columns, where a model of the rhythm alone
+    /// answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 /// One L2 strength and how it did on cutoffs after those it was fitted on.
@@ -112,7 +116,9 @@ pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fi
             let churned = labels.iter().filter(|&&label| label).count();
             let are_enough = churned.min(few.len() - churned) >= events.min(EVIDENCE_LEAST_EVENTS);
             let rows = if are_enough { few } else { rows.clone() };
-            let (l2, determined_columns) = by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows))?;
+            let overlap = overlap(snapshots.cutoffs(), snapshots.label().horizon_days);
+            let (l2, determined_columns) =
+                by_evidence(&panel.design(&terms, &rows), &panel.labels(&rows), overlap)?;
             let choice = StrengthChoice::Evidence { determined_columns };
             Strength { l2, choice, tried: Vec::new() }
         }
@@ -141,6 +147,7 @@ pub(super) fn fit(snapshots: &Snapshots, params: &ChurnModelParams) -> Result<Fi
             terms: choice,
             constant,
             unused: unused(&terms, snapshots),
+            ignored: Vec::new(),
         },
         curves: Curves::fit(snapshots, &panel.transformed, &rows, &labels)?,
         idea_weights: IdeaWeights::new(&design, &fit.beta[1..], &ideas)?,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ChurnModel;
 use crate::error::{Error, Result};
 use crate::math::sigmoid;
-use crate::metrics::calibration_line;
+use crate::metrics::{calibration_line, calibration_shift};
 use crate::snapshot::Snapshots;
 
 /// Intervals of the line are not used here; any level would do.
@@ -32,7 +32,8 @@ impl ChurnModel {
     /// # Errors
     /// [`Error::FeatureMismatch`] for snapshots of other features or another label window,
     /// [`Error::PolicyMismatch`] for those of a log read another way;
-    /// [`Error::SingleClass`] and [`Error::NotFitted`] where there is nothing to fit to.
+    /// [`Error::SingleClass`] where everybody churned or nobody did; [`Error::NotFitted`] where a slope is asked for
+    /// and the score is the same for everyone, parts the outcomes without an error, or points the other way.
     pub fn recalibrate(&self, snapshots: &Snapshots, what: Recalibration) -> Result<ChurnModel> {
         self.check_alike(snapshots, "snapshots to recalibrate on")?;
         let churned = snapshots.labels().iter().filter(|&&label| label).count();
@@ -41,12 +42,20 @@ impl ChurnModel {
             return Err(Error::SingleClass { rows: snapshots.rows(), class });
         }
         let probabilities = self.probabilities(snapshots);
-        let line = calibration_line(&probabilities, snapshots.labels(), None, LEVEL).ok_or_else(|| {
-            Error::NotFitted { reason: "the score separates these snapshots without an error".to_owned() }
-        })?;
         let (intercept, slope) = match what {
-            Recalibration::Intercept => (line.in_the_large.estimate, 1.0),
-            Recalibration::InterceptAndSlope => (line.intercept.estimate, line.slope.estimate),
+            // Both classes are there, so that there is one.
+            Recalibration::Intercept => {
+                (calibration_shift(&probabilities, snapshots.labels()).unwrap_or_default(), 1.0)
+            }
+            Recalibration::InterceptAndSlope => {
+                let line = calibration_line(&probabilities, snapshots.labels(), None, LEVEL);
+                let line = line.ok_or_else(|| Error::NotFitted {
+                    reason: "on these snapshots the score is the same for everyone or parts the outcomes without an \
+                             error, so that no slope is best; recalibrate the intercept alone"
+                        .to_owned(),
+                })?;
+                (line.intercept.estimate, line.slope.estimate)
+            }
         };
         if slope <= 0.0 {
             return Err(Error::NotFitted {
@@ -82,7 +91,7 @@ impl ChurnModel {
         model
     }
 
-    /// Refuses snapshots of other features or another label window, or of a log read another way.
+    /// Refuses snapshots of other features, another label window or other customers, or of a log read another way.
     pub(crate) fn check_alike(&self, snapshots: &Snapshots, origin: &str) -> Result<()> {
         let names = |features: &[crate::features::Feature]| {
             features.iter().map(crate::features::Feature::name).collect::<Vec<_>>().join(", ")
@@ -100,6 +109,13 @@ impl ChurnModel {
                 "their label window is {}, the model's is {}",
                 snapshots.label(),
                 self.label()
+            )));
+        }
+        if self.population() != snapshots.population() {
+            return Err(mismatch(format!(
+                "they hold {}, the model was trained on {}",
+                snapshots.population(),
+                self.population()
             )));
         }
         self.check_reading(snapshots.reading())

@@ -99,6 +99,7 @@ fn answer(snapshots: &Snapshots, summaries: &[Summary]) -> Result<(Rhythm, Fitte
             terms: TermChoice::Rhythm,
             constant: Vec::new(),
             unused: unused.map(|(_, feature)| feature.name()).collect(),
+            ignored: Vec::new(),
         },
         curves: Curves::fit(
             snapshots,

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ChurnModel;
+use super::strength::overlap;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
@@ -17,16 +18,20 @@ use crate::snapshot::{Cutoffs, Snapshots};
 const YEAR_DAYS: f64 = 365.25;
 const HALF_YEAR_DAYS: i32 = 183;
 const MOST_YEARS: i32 = 10;
-/// It is learned from at most so many cutoffs, the latest ones.
+/// It is learned from at most so many cutoffs.
 const MOST_CUTOFFS: i32 = 120;
+/// About so many rows are walked at a time.
+const MOST_ROWS: usize = 1 << 20;
+/// They reach so far back: all years that are looked at, and what was usual around the first of them.
+const MOST_DAYS: i32 = 366 * MOST_YEARS + HALF_YEAR_DAYS;
+/// They lie no further apart than this, so that half a year has [`LEAST_CUTOFFS`] of them.
+const LONGEST_STEP_DAYS: i32 = HALF_YEAR_DAYS / (LEAST_CUTOFFS as i32 - 1);
 /// A year needs so many cutoffs around a date to tell what is usual in it.
 const LEAST_CUTOFFS: usize = 4;
 /// Before any year could be checked against the one before, half of what it shows is believed …
 const PRIOR_STRENGTH: f64 = 0.5;
 /// … with this standard deviation.
 const PRIOR_SD: f64 = 0.5;
-/// Label windows of neighbouring cutoffs overlap by half, so that two count as one.
-const OVERLAP: f64 = 2.0;
 
 impl std::fmt::Display for Season {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,12 +105,14 @@ pub struct Season {
 }
 
 impl Season {
-    /// Learns from residuals by ascending cutoff; `trained_at` are the model's own cutoffs.
-    pub(super) fn learn(residuals: Vec<Residual>, trained_at: &[Day]) -> Self {
+    /// Learns from residuals by ascending cutoff, of label windows so long; `trained_at` are the model's own
+    /// cutoffs.
+    pub(super) fn learn(residuals: Vec<Residual>, horizon_days: i32, trained_at: &[Day]) -> Self {
         let shifts: Vec<f64> = residuals.iter().map(|residual| residual.log_odds).collect();
         let spread = variance(&shifts).sqrt();
         let mut season = Season { residuals, strength: 0.0, base: 0.0, spread };
-        season.strength = season.learn_strength();
+        let cutoffs: Vec<Day> = season.residuals.iter().map(|residual| residual.cutoff).collect();
+        season.strength = season.learn_strength(overlap(&cutoffs, horizon_days));
         let known: Vec<f64> = trained_at.iter().filter_map(|&cutoff| season.at(cutoff)).collect();
         season.base = if known.is_empty() { 0.0 } else { mean(&known) };
         season
@@ -146,8 +153,8 @@ impl Season {
     }
 
     /// How well the year before told what came: the slope of residuals on those a year earlier, held
-    /// towards one half by a prior.
-    fn learn_strength(&self) -> f64 {
+    /// towards one half by a prior. Where label windows of neighbouring cutoffs overlap, several count as one.
+    fn learn_strength(&self, overlap: f64) -> f64 {
         let pairs: Vec<(f64, f64)> = self
             .residuals
             .iter()
@@ -158,7 +165,7 @@ impl Season {
             .collect();
         let (xx, xy) = pairs.iter().fold((0.0, 0.0), |(xx, xy), (x, y)| (xx + x * x, xy + x * y));
         let noise = pairs.iter().map(|(x, y)| (y - x * xy / xx.max(f64::MIN_POSITIVE)).powi(2)).sum::<f64>();
-        let noise = OVERLAP * (noise / pairs.len().max(1) as f64).max(1e-4);
+        let noise = overlap * (noise / pairs.len().max(1) as f64).max(1e-4);
         let prior = 1.0 / (PRIOR_SD * PRIOR_SD);
         ((PRIOR_STRENGTH * prior + xy / noise) / (prior + xx / noise)).clamp(0.0, 1.0)
     }
@@ -215,6 +222,19 @@ impl Season {
     }
 }
 
+/// The days looked at, ascending: half a horizon apart, further where the log is so long that its earlier years
+/// would not be reached otherwise, and nearer where a year would have too few.
+fn cutoffs(first: Day, last: Day, horizon_days: i32) -> Vec<Day> {
+    let days = last.days_since(first).clamp(0, MOST_DAYS);
+    let step =
+        (horizon_days / 2).clamp(1, LONGEST_STEP_DAYS).max((days + MOST_CUTOFFS - 2) / (MOST_CUTOFFS - 1));
+    (0..=days / step)
+        .rev()
+        .map(|back| last.plus_days(-step * back))
+        .filter(|cutoff| *cutoff >= first)
+        .collect()
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -245,36 +265,43 @@ impl ChurnModel {
         }
         let features = self.features_in(history)?;
         let horizon_days = self.label.horizon_days;
-        let step = (horizon_days / 2).max(1);
         let first = history.observed_from().plus_days(horizon_days);
         let last = self.provenance.last_cutoff.min(history.observed_until().plus_days(-self.label.days()));
-        let mut cutoffs: Vec<Day> = (0..MOST_CUTOFFS)
-            .map(|back| last.plus_days(-step.saturating_mul(back)))
-            .take_while(|cutoff| *cutoff >= first)
-            .collect();
-        cutoffs.reverse();
+        let cutoffs = cutoffs(first, last, horizon_days);
         let mut residuals = Vec::with_capacity(cutoffs.len());
-        for cutoff in cutoffs {
-            // One at a time, so that a long log does not need all its panels at once.
+        // A few at a time: one walk for all of them, and a long log does not need all its panels at once.
+        let at_a_time = (MOST_ROWS / history.customers().max(1)).clamp(1, cutoffs.len().max(1));
+        for cutoffs in cutoffs.chunks(at_a_time) {
             let built =
                 Snapshots::params(features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with))
                     .with_horizon_days(horizon_days)
                     .with_lead_days(self.label.lead_days)
                     .with_population(self.population)
-                    .with_cutoffs(Cutoffs::explicit([cutoff]))
+                    .with_cutoffs(Cutoffs::explicit(cutoffs.iter().copied()))
                     .build(history);
             match built {
-                Ok(snapshots) => {
-                    let log_odds = self.log_odds(snapshots.columns());
-                    residuals.push(Residual::new(cutoff, &log_odds, snapshots.labels()));
-                }
+                Ok(snapshots) => residuals.extend(self.residuals(&snapshots)),
                 Err(Error::BeforeFirstPurchase { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        let season = Season::learn(residuals, &self.provenance.cutoffs);
+        let season = Season::learn(residuals, horizon_days, &self.provenance.cutoffs);
         self.season = Some(season);
         Ok(self)
+    }
+
+    /// One residual per cutoff at which there was anybody.
+    fn residuals(&self, snapshots: &Snapshots) -> Vec<Residual> {
+        let log_odds = self.log_odds(snapshots.columns());
+        let mut of_cutoffs: Vec<(Vec<f64>, Vec<bool>)> = vec![Default::default(); snapshots.cutoffs().len()];
+        for ((&position, eta), &label) in snapshots.positions().iter().zip(log_odds).zip(snapshots.labels()) {
+            let (log_odds, churned) = &mut of_cutoffs[position as usize];
+            log_odds.push(eta);
+            churned.push(label);
+        }
+        let cutoffs =
+            snapshots.cutoffs().iter().zip(of_cutoffs).filter(|(_, (log_odds, _))| !log_odds.is_empty());
+        cutoffs.map(|(&cutoff, (log_odds, churned))| Residual::new(cutoff, &log_odds, &churned)).collect()
     }
 }
 
@@ -294,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_repeated_season_is_learned_and_carried_on() {
-        let season = Season::learn(residuals(1_400, |angle| 0.5 * angle.sin()), &[]);
+        let season = Season::learn(residuals(1_400, |angle| 0.5 * angle.sin()), 60, &[]);
         assert!(season.strength() > 0.8, "{season:?}");
         for step in 0..12 {
             let day = Day::from_days_since_epoch(18_000 + 1_400 + 30 * step);
@@ -311,17 +338,39 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             Residual { log_odds: 0.4 * ((state >> 33) as f64 / f64::from(1_u32 << 31) - 0.5), ..residual }
         });
-        let season = Season::learn(noise.collect(), &[]);
+        let season = Season::learn(noise.collect(), 60, &[]);
         assert!(season.strength() < 0.35, "{}", season.strength());
     }
 
     #[test]
     fn a_short_log_knows_no_season() {
-        let season = Season::learn(residuals(300, |angle| angle.sin()), &[]);
+        let season = Season::learn(residuals(300, |angle| angle.sin()), 60, &[]);
         let day = Day::from_days_since_epoch(18_300);
         assert!(!season.is_known(day));
         assert_eq!(season.offset(day), 0.0);
         assert!(season.spread() > 0.5);
+    }
+
+    /// Whatever the horizon and the log: two years are enough for a year before the last one.
+    #[test]
+    fn cutoffs_reach_earlier_years_and_fill_half_a_year() {
+        let last = Day::from_days_since_epoch(20_000);
+        for horizon_days in (1..=30).chain([45, 60, 90, 180, 365, 9_125]) {
+            for days in [0, 100, 400, 730, 1_500, 3_650, 9_000] {
+                let found = cutoffs(last.plus_days(-days), last, horizon_days);
+                assert!(found.len() <= MOST_CUTOFFS as usize && found.last() == Some(&last));
+                let back = last.days_since(found[0]);
+                assert!(
+                    back <= days && back + LONGEST_STEP_DAYS > days.min(MOST_DAYS),
+                    "{horizon_days} {days}"
+                );
+                let step = found.get(1).map_or(1, |second| second.days_since(found[0]));
+                assert!(step <= LONGEST_STEP_DAYS, "{horizon_days} {days}: {step}");
+                let near = found.iter().filter(|cutoff| last.days_since(**cutoff) <= HALF_YEAR_DAYS).count();
+                assert!(days < HALF_YEAR_DAYS || near >= LEAST_CUTOFFS, "{horizon_days} {days}: {near}");
+            }
+        }
+        assert!(cutoffs(last.plus_days(1), last, 7).is_empty());
     }
 
     #[test]

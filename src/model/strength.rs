@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::design::Design;
 use super::logistic;
+use crate::day::Day;
 use crate::error::Result;
 
 /// Where the iteration starts, and between which strengths it stays.
@@ -12,9 +13,6 @@ const RANGE: (f64, f64) = (10.0, 100.0);
 const MOST_ROUNDS: usize = 12;
 /// A change of the strength's logarithm that is too small to matter.
 const STEADY: f64 = 0.05;
-/// Cutoffs stand half a horizon apart, so that every day of a label is told twice: the loss counts what
-/// is known as often.
-const OVERLAP: f64 = 2.0;
 
 /// How the L2 strength was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +29,10 @@ pub enum StrengthChoice {
     ///
     /// # Formula
     /// ```text
-    /// λ = 2 γ / ‖β‖²,  γ = Σ hᵢ / (hᵢ + λ)
-    /// where β is fitted with λ, and hᵢ are the eigenvalues of the loss's second derivative with the
-    /// intercept projected out. 2, because labels of neighbouring cutoffs overlap by half
+    /// λ = o γ / ‖β‖²,  γ = Σ hᵢ / (hᵢ + λ)
+    /// where β is fitted with λ, hᵢ are the eigenvalues of the loss's second derivative with the intercept
+    /// projected out, and o = max(1, H / mean days between cutoffs), at most the number of cutoffs: as many
+    /// labels tell of every day, so that the loss counts what is known as often
     /// ```
     /// Iterated from 30 until λ moves by less than 5 %, at most 12 times, within 10 to 100, on at most about
     /// 12,000 rows.
@@ -47,12 +46,22 @@ pub enum StrengthChoice {
     },
 }
 
+/// How many of the label windows at these cutoffs (ascending) cover a day, on average: 2 where they stand half a
+/// horizon apart, 1 where they do not overlap.
+pub(super) fn overlap(cutoffs: &[Day], horizon_days: i32) -> f64 {
+    let (&[first, ..], &[.., last]) = (cutoffs, cutoffs) else { return 1.0 };
+    let steps = (cutoffs.len() - 1) as f64;
+    let mean_step = f64::from(last.days_since(first)) / steps;
+    // One cutoff has no step (0 over 0), and no overlap.
+    (f64::from(horizon_days) / mean_step).min(steps + 1.0).max(1.0)
+}
+
 /// The strength at which the coefficients are as large as its prior expects, and how many of them the
 /// data determine.
 ///
 /// With H⁻¹ the inverse of the penalised Hessian and C its block without the intercept, C has the
 /// eigenvalues 1 / (hᵢ + λ), so that γ = p − λ tr C.
-pub(super) fn by_evidence(design: &dyn Design, labels: &[bool]) -> Result<(f64, f64)> {
+pub(super) fn by_evidence(design: &dyn Design, labels: &[bool], overlap: f64) -> Result<(f64, f64)> {
     let width = design.width() + 1;
     let (mut l2, mut determined) = (START, 0.0);
     let mut start: Option<Vec<f64>> = None;
@@ -63,7 +72,7 @@ pub(super) fn by_evidence(design: &dyn Design, labels: &[bool]) -> Result<(f64, 
         let size: f64 = fit.beta[1..].iter().map(|b| b * b).sum();
         let (least, most) = RANGE;
         // Nothing learned (0 over 0) is as small as coefficients can be.
-        let wanted = (OVERLAP * determined / size.max(f64::MIN_POSITIVE)).max(least).min(most);
+        let wanted = (overlap * determined / size.max(f64::MIN_POSITIVE)).max(least).min(most);
         let moved = (wanted / l2).ln().abs();
         l2 = wanted;
         if moved < STEADY {
@@ -82,6 +91,8 @@ mod tests {
     use crate::model::linear::{cholesky, eigen, invert};
 
     const WIDTH: usize = 40;
+    /// Every row is there twice.
+    const OVERLAP: f64 = 2.0;
 
     /// Rows of standard normal columns, each row twice; labels drawn once per pair.
     struct Pairs {
@@ -134,7 +145,7 @@ mod tests {
     fn the_precision_of_the_coefficients_is_recovered() {
         for (precision, seed) in [(8.0, 1), (20.0, 2), (35.0, 3)] {
             let (design, labels) = simulated(precision, seed);
-            let (l2, determined) = by_evidence(&design, &labels).unwrap();
+            let (l2, determined) = by_evidence(&design, &labels, OVERLAP).unwrap();
             // A variance of 40 draws has a relative standard error of .22.
             assert!((l2 / (2.0 * precision)).ln().abs() < 0.5, "{l2} for {precision}");
             assert!(determined > 30.0 && determined < 40.0, "{determined}");
@@ -142,18 +153,31 @@ mod tests {
     }
 
     #[test]
+    fn overlap_is_told_by_the_cutoffs() {
+        let days = |days: &[i32]| days.iter().map(|&day| Day::from_days_since_epoch(day)).collect::<Vec<_>>();
+        assert_eq!(overlap(&days(&[0, 30, 60, 90]), 60), 2.0);
+        assert_eq!(overlap(&days(&[0, 20, 60]), 90), 3.0);
+        assert_eq!(overlap(&days(&[0, 3, 6, 9]), 7), 7.0 / 3.0);
+        // Far apart, alone, and more than there are.
+        assert_eq!(overlap(&days(&[0, 100]), 60), 1.0);
+        assert_eq!(overlap(&days(&[7]), 60), 1.0);
+        assert_eq!(overlap(&[], 60), 1.0);
+        assert_eq!(overlap(&days(&[0, 1]), 60), 2.0);
+    }
+
+    #[test]
     fn it_stays_in_its_range() {
         let (design, labels) = simulated(1.0, 4);
-        assert_eq!(by_evidence(&design, &labels).unwrap().0, RANGE.0);
+        assert_eq!(by_evidence(&design, &labels, OVERLAP).unwrap().0, RANGE.0);
         let (design, labels) = simulated(1e6, 5);
-        assert_eq!(by_evidence(&design, &labels).unwrap().0, RANGE.1);
+        assert_eq!(by_evidence(&design, &labels, OVERLAP).unwrap().0, RANGE.1);
     }
 
     /// At what comes out, λ ‖β‖² = 2 Σ hᵢ / (hᵢ + λ), by eigenvalues.
     #[test]
     fn what_comes_out_is_a_fixed_point() {
         let (design, labels) = simulated(15.0, 6);
-        let (l2, _) = by_evidence(&design, &labels).unwrap();
+        let (l2, _) = by_evidence(&design, &labels, OVERLAP).unwrap();
         let fit = logistic::fit(&design, &labels, l2, None).unwrap();
         let width = WIDTH + 1;
         let factor = cholesky(&fit.inverse_hessian, width).unwrap();

@@ -118,10 +118,12 @@ pub enum TermChoice {
     /// is too little for those.
     #[default]
     Automatic,
-    /// All: every feature, and products of the main ones.
+    /// All: every feature, and products of the main ones. Of the standard features three have no column: spend in
+    /// the last 2H days, which only says what a customer is worth, and the intervals' standard deviation and the
+    /// latest interval, beside which the own return tells more.
     Full,
-    /// The few that carry most: silence, its ratio to the rhythm, purchases ever and lately, and
-    /// tenure.
+    /// The few that carry most: silence, its ratio to the rhythm, purchases ever and their rate, and
+    /// tenure. No window is among them.
     Core,
     /// None: the chance of no purchase by the rhythm alone, see [`ModelKind`](super::ModelKind).
     Rhythm,
@@ -156,7 +158,7 @@ pub(crate) fn candidates(features: &[Feature], transformed: &[Vec<f64>]) -> Vec<
     for (position, feature) in features.iter().enumerate() {
         let told = feature.null_is_told_by().is_some_and(|other| features.contains(&other));
         if !told
-            && !matches!(feature, Feature::OverallLoss { .. })
+            && value(position, feature, features).is_some()
             && transformed[position].iter().any(|value| value.is_nan())
         {
             kinds.push(TermKind::Missing(position));
@@ -181,7 +183,6 @@ pub(crate) fn products(features: &[Feature]) -> impl Iterator<Item = TermKind> {
         (overdue, tenure),
         (recency, recency),
         (count, count),
-        (overdue, overdue),
     ];
     pairs.into_iter().filter_map(|(a, b)| Some(TermKind::Product(a?, b?)))
 }
@@ -189,6 +190,9 @@ pub(crate) fn products(features: &[Feature]) -> impl Iterator<Item = TermKind> {
 /// How a feature enters by itself.
 fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<TermKind> {
     match feature {
+        Feature::SpendIn { days } if is_for_worth(*days, features) => None,
+        // The own return tells more of the shape of a customer's intervals.
+        Feature::IntervalSd | Feature::IntervalLast if features.iter().any(is_own_return) => None,
         // The level of all losses is the season's, not the customer's: a model that read it would take
         // December for a cure. Peers only count against it.
         Feature::OverallLoss { .. } => None,
@@ -199,6 +203,19 @@ fn value(position: usize, feature: &Feature, features: &[Feature]) -> Option<Ter
         }
         _ => Some(TermKind::Value(position)),
     }
+}
+
+fn is_own_return(feature: &Feature) -> bool {
+    matches!(feature, Feature::OwnReturn { .. })
+}
+
+/// Whether these days are the two horizons whose spend says what a customer is worth. Beside that of one horizon
+/// they tell nothing of who leaves.
+fn is_for_worth(days: i32, features: &[Feature]) -> bool {
+    let half = Feature::SpendIn { days: days / 2 };
+    days % 2 == 0
+        && features.contains(&half)
+        && features.contains(&Feature::OverdueRatio { horizon_days: days / 2 })
 }
 
 /// Learns means and standard deviations on these rows; returns the terms that vary and the names of

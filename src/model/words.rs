@@ -31,6 +31,10 @@ impl fmt::Display for ChurnModel {
         )?;
         if let Some(rhythm) = &self.rhythm {
             write!(f, "\n  {}\n  season unknown: so few rows show none", rhythm.posterior)?;
+            if !self.fit.ignored.is_empty() {
+                let ignored = self.fit.ignored.join(", ");
+                write!(f, "\n  no columns, so that these settings play no part: {ignored}")?;
+            }
             return self.write_at_risk(f);
         }
         write!(

@@ -45,7 +45,11 @@ impl<'a> Words<'a> {
 }
 
 fn said(facts: &[String], log_odds: f64) -> String {
-    let push = if log_odds > 0.0 { "raises the risk" } else { "lowers the risk" };
+    let push = match log_odds {
+        up if up > 0.0 => "raises the risk",
+        down if down < 0.0 => "lowers the risk",
+        _ => "leaves the risk as it is",
+    };
     format!("{}: {push}", facts.join(", "))
 }
 

@@ -51,6 +51,41 @@ impl Cutoffs {
         Cutoffs::Explicit(days.into_iter().collect())
     }
 
+    /// None after that day; rolling ones roll back from it.
+    pub(super) fn ending(self, cutoff: Day) -> Self {
+        match self {
+            Cutoffs::Explicit(days) => {
+                Cutoffs::Explicit(days.into_iter().filter(|day| *day <= cutoff).collect())
+            }
+            Cutoffs::Rolling(rolling) => Cutoffs::Rolling(rolling.ending(cutoff)),
+        }
+    }
+
+    /// From `last` back to `first`, one after another.
+    pub(super) fn backwards(
+        &self,
+        last: Day,
+        first: Day,
+        horizon_days: i32,
+    ) -> impl Iterator<Item = Day> + use<> {
+        let days: Vec<Day> = match self {
+            Cutoffs::Explicit(days) => {
+                let mut days: Vec<Day> = days.iter().copied().filter(|day| *day <= last).collect();
+                days.sort_unstable_by(|a, b| b.cmp(a));
+                days.dedup();
+                days
+            }
+            Cutoffs::Rolling(rolling) => {
+                let step = rolling.step_days(horizon_days).max(1);
+                let first = rolling.first.map_or(first, |own| own.max(first));
+                let back =
+                    (0..=last.days_since(first).max(0) / step).map(|back| last.plus_days(-step * back));
+                back.collect()
+            }
+        };
+        days.into_iter()
+    }
+
     /// The cutoffs for this history, ascending.
     pub(super) fn days(&self, history: &History, label: LabelWindow) -> Result<Vec<Day>> {
         let latest = history.observed_until().plus_days(-label.days());
@@ -101,9 +136,13 @@ impl Rolling {
         self
     }
 
+    fn step_days(&self, horizon_days: i32) -> i32 {
+        self.every_days.unwrap_or((horizon_days / 2).max(1))
+    }
+
     fn days(&self, history: &History, label: LabelWindow, latest: Day) -> Result<Vec<Day>> {
         let horizon = label.horizon_days;
-        let step = self.every_days.unwrap_or((horizon / 2).max(1));
+        let step = self.step_days(horizon);
         if !crate::features::SPAN_DAYS.contains(&step) {
             return Err(Error::parameter("step between cutoffs", format!("{step} days"), "1 to 36,500 days"));
         }

@@ -36,9 +36,15 @@ impl CountForecast {
         (quantile(1.0 - TAIL), quantile(TAIL))
     }
 
-    pub(super) fn variance(&self) -> f64 {
+    /// The mean of N, and of its square.
+    pub(super) fn moments(&self) -> (f64, f64) {
         let mean: f64 = self.more.iter().sum();
         let square: f64 = self.more.iter().enumerate().map(|(n, more)| (2 * n + 1) as f64 * more).sum();
+        (mean, square)
+    }
+
+    pub(super) fn variance(&self) -> f64 {
+        let (mean, square) = self.moments();
         (square - mean * mean).max(0.0)
     }
 

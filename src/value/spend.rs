@@ -91,6 +91,59 @@ impl SpendModel {
         self.model.as_ref().map_or(0.0, |model| model.expected_average(spend) * self.unit)
     }
 
+    /// The variance of what a customer spends altogether; infinite where the tail is too long for one.
+    ///
+    /// # Formula
+    /// ```text
+    /// Var S = c² (p² E[N²] + p E[N]) / ((a − 1)(a − 2)) − (c p E[N] / (a − 1))²,  a = q + px, c = v + mx
+    /// ```
+    /// as S given n and ν is Gamma(pn, ν), and ν ~ Gamma(a, c).
+    pub(super) fn variance(&self, spend: RepeatSpend, counts: &CountForecast) -> f64 {
+        let Some(model) = &self.model else { return 0.0 };
+        let RepeatSpend { frequency, mean_amount } = spend;
+        let (p, (mean, square)) = (model.p(), counts.moments());
+        let (shape, rate) = (model.q() + p * frequency, model.v() + mean_amount * frequency);
+        if shape <= 2.0 {
+            return f64::INFINITY;
+        }
+        let mean_spend = p * mean / (shape - 1.0);
+        let squared = (p * p * square + p * mean) / ((shape - 1.0) * (shape - 2.0));
+        (squared - mean_spend * mean_spend).max(0.0) * (rate * self.unit).powi(2)
+    }
+
+    /// How much everyone's mean counts in what is expected of a customer, 0 to 1.
+    pub(super) fn weight_of_everyone(&self, spend: RepeatSpend) -> f64 {
+        self.model.as_ref().map_or(0.0, |model| {
+            let rest = model.q() - 1.0;
+            rest / (rest + model.p() * spend.frequency)
+        })
+    }
+
+    /// The standard error of everyone's mean amount: customers differ in theirs, and their amounts scatter around
+    /// it. Infinite where the tail is too long for one.
+    pub(super) fn error_of_everyone(&self, spends: &[RepeatSpend]) -> f64 {
+        let Some(model) = &self.model else { return 0.0 };
+        let (p, q) = (model.p(), model.q());
+        if q <= 2.0 {
+            return f64::INFINITY;
+        }
+        let mean = p * model.v() / (q - 1.0);
+        let between = mean * mean / (q - 2.0);
+        let square = mean * mean + between;
+        let known = |spend: &RepeatSpend| match self.basis {
+            SpendBasis::Fitted { .. } => spend.frequency,
+            // The mean of all purchases, the first ones too.
+            _ => spend.frequency + 1.0,
+        };
+        let information: f64 = spends
+            .iter()
+            .map(known)
+            .filter(|&purchases| purchases > 0.0)
+            .map(|purchases| 1.0 / (between + square / (p * purchases)))
+            .sum();
+        self.unit / information.sqrt()
+    }
+
     /// Ends of the interval of what a customer spends altogether.
     ///
     /// # Formula

@@ -1,9 +1,11 @@
 //! A saved model meets later customers.
 
+use polars::prelude::{BooleanChunked, IntoColumn, NewChunkedArray};
 use winback::evaluate::Advice;
+use winback::features::Population;
 use winback::history::Refunds;
 use winback::model::Recalibration;
-use winback::{ChurnModel, Cutoffs, Error, Snapshots};
+use winback::{ChurnModel, Cutoffs, Error, Feature, Snapshots};
 
 use crate::logs::{Order, first_day, history, params, rhythmic, standard};
 
@@ -92,5 +94,73 @@ fn recalibration_makes_the_level_right_and_keeps_the_order() {
         assert!(matches!(model.evaluate(&other), Err(Error::PolicyMismatch { .. })));
         // What it has seen it may not be tested on.
         assert!(moved.evaluate(&later).is_err());
+    }
+}
+
+/// A level can be set right wherever both outcomes were seen; a slope cannot.
+#[test]
+fn equal_and_separating_scores_have_a_level_too() {
+    let orders = rhythmic(400, 700, 47);
+    let model = train(&orders, 200);
+    let log = history(&orders);
+    let later = Snapshots::params(standard(60))
+        .with_horizon_days(60)
+        .with_cutoffs(Cutoffs::explicit([first_day().plus_days(500)]))
+        .build(&log)
+        .unwrap();
+    let frame = later.to_frame().unwrap();
+    let scores = model.score_frame(&frame).unwrap().probabilities().to_vec();
+    let with = |equal: bool, churned: &dyn Fn(usize) -> bool| {
+        let rows = frame.height();
+        let mut frame = frame.clone();
+        for name in later.features().iter().map(Feature::name).filter(|_| equal) {
+            let first = frame.column(&name).unwrap().new_from_index(0, rows);
+            frame.with_column(first).unwrap();
+        }
+        let labels = BooleanChunked::from_iter_values("churned".into(), (0..rows).map(churned));
+        frame.with_column(labels.into_column()).unwrap();
+        Snapshots::from_frame(&frame, &standard(60), later.label(), log.reading()).unwrap()
+    };
+    let middle = {
+        let mut sorted = scores.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 3]
+    };
+    for snapshots in [with(true, &|row| row % 4 == 0), with(false, &|row| scores[row] >= middle)] {
+        let moved = model.recalibrate(&snapshots, Recalibration::Intercept).unwrap();
+        let scored = moved.score_frame(&snapshots.to_frame().unwrap()).unwrap();
+        let mean = scored.probabilities().iter().sum::<f64>() / scored.len() as f64;
+        assert!((mean - snapshots.churned_fraction()).abs() < 1e-9, "{mean}");
+        let error = model.recalibrate(&snapshots, Recalibration::InterceptAndSlope).unwrap_err();
+        assert!(error.to_string().contains("recalibrate the intercept alone"), "{error}");
+    }
+    for (all, class) in [(true, "churned"), (false, "not churned")] {
+        let error = model.recalibrate(&with(false, &|_| all), Recalibration::Intercept).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            matches!(error, Error::SingleClass { .. }) && said.contains(&format!("are {class}")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn snapshots_of_other_customers_are_refused() {
+    let orders = rhythmic(300, 700, 48);
+    let model = train(&orders, 200);
+    let recent = Snapshots::params(standard(60))
+        .with_horizon_days(60)
+        .with_population(Population::Recent)
+        .with_cutoffs(Cutoffs::explicit([first_day().plus_days(500)]))
+        .build(&history(&orders))
+        .unwrap();
+    let expected = "they hold recent customers only, the model was trained on everyone who had bought";
+    let errors = [
+        model.evaluate(&recent).unwrap_err(),
+        model.recalibrate(&recent, Recalibration::Intercept).unwrap_err(),
+    ];
+    for error in errors {
+        let said = error.to_string();
+        assert!(matches!(error, Error::FeatureMismatch { .. }) && said.contains(expected), "{said}");
     }
 }

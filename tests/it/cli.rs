@@ -129,10 +129,12 @@ fn evaluation_is_written_as_json() {
         for number in ["auc", "log_loss", "brier"] {
             assert!(value[group][number].is_number(), "{group} {number}");
         }
-        assert!(value[group]["baselines"]["recency"]["auc"].is_number());
         assert_eq!(value[group]["gains"].as_array().unwrap().len(), 10);
+        assert!(value[group]["gains"].as_array().unwrap().iter().all(|row| row["lift"].is_number()));
         for baseline in ["recency", "frequency", "overdue", "mbg_nbd"] {
-            assert!(value[group]["baselines"][baseline]["log_loss"].is_number(), "{group} {baseline}");
+            for number in ["auc", "log_loss"] {
+                assert!(value[group]["baselines"][baseline][number].is_number(), "{group} {baseline}");
+            }
         }
         for interval in ["auc_interval", "log_loss_interval", "brier_interval", "ece_interval"] {
             assert!(value[group][interval]["low"].as_f64() <= value[group][interval]["high"].as_f64());
@@ -147,7 +149,14 @@ fn evaluation_is_written_as_json() {
     assert!(value["profit"]["chosen_at"].as_str() < value["test_cutoffs"][0].as_str());
     assert!(value["profit"]["chosen"]["realised_amount"].is_number());
     assert_eq!((&value["verdict"], &value["model"]), (&"better".into(), &"logistic".into()));
-    assert!(value["backtest"].as_array().unwrap().len() > 3);
+    let backtest = value["backtest"].as_array().unwrap();
+    assert!(backtest.len() > 3 && value["backtest_skipped"].as_array().unwrap().is_empty());
+    for number in ["auc", "log_loss", "brier"] {
+        assert_eq!(backtest.last().unwrap()[number], value["all"][number], "{number}");
+    }
+    assert_eq!(backtest.last().unwrap()["cutoff"], value["test_cutoffs"][0]);
+
+    check_documented(&value);
 
     // A reader that stops before the table comes leaves the file whole.
     fs::remove_file(&json).unwrap();
@@ -161,6 +170,39 @@ fn evaluation_is_written_as_json() {
     child.wait().expect("the program ends");
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&fs::read(&json).unwrap()).unwrap(), value);
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The README names every key of an evaluation, and none that is not there.
+fn check_documented(value: &serde_json::Value) {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("### What stands in the evaluation's JSON").nth(1).unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let named: Vec<String> =
+        quoted(section).iter().flat_map(|path| path.split('.')).map(|key| key.replace("[]", "")).collect();
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    assert!(named.contains(key), "the README does not say what `{key}` is");
+                    rest.push(value);
+                }
+            }
+            serde_json::Value::Array(values) => rest.extend(values),
+            _ => {}
+        }
+    }
+    for path in section.lines().filter(|line| line.starts_with("| `")).flat_map(|line| {
+        let first = line.split('|').nth(1).unwrap();
+        quoted(first)
+    }) {
+        let found = path.split('.').try_fold(value, |value, key| match key.strip_suffix("[]") {
+            Some(key) => value.get(key).filter(|value| value.is_array()),
+            None => value.get(key),
+        });
+        assert!(found.is_some(), "the README names `{path}`, which is not there");
+    }
 }
 
 /// 3, 20 or 100 customers, of whom all come weekly, or once each, or some stop.
@@ -222,6 +264,45 @@ fn tiny_logs_go_the_whole_way() {
             }
         }
     }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Customers who buy every few days until they stop, `customers` of them over `days` days.
+fn stopping(customers: i32, days: i32) -> String {
+    let first = winback::Day::parse_iso("2024-01-01").unwrap();
+    let mut text = "customer_id,ordered_on,amount\n".to_owned();
+    for customer in 0..customers {
+        let stops = 60 + customer * 37 % (days + 100);
+        for day in (customer % 9..stops.min(days)).step_by((5 + customer % 13) as usize) {
+            text.push_str(&format!("{customer},{},{}.5\n", first.plus_days(day), 5 + customer % 4));
+        }
+    }
+    text
+}
+
+#[test]
+fn what_a_feature_is_worth_is_told_or_why_not() {
+    let folder = folder("ablate");
+    let orders = folder.join("orders.csv");
+    let orders_text = orders.to_str().unwrap();
+    let log = ["--orders", orders_text, "--horizon-days", "30", "--cutoffs", "2"];
+    fs::write(&orders, stopping(150, 330)).unwrap();
+    let table = |more: &[&str]| {
+        let output = run_well(&example("ablate"), &[log.as_slice(), more].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = table(&[]);
+    assert!(whole.contains("| nothing | 0.") && whole.contains("| `n_purchases` |"), "{whole}");
+    assert!(!whole.contains("NaN") && !whole.contains("left out alone"), "{whole}");
+    let late = table(&["--first-cutoff", "2024-08-01"]);
+    assert!(late.contains("| nothing |") && late != whole, "{late}");
+    // Too little for columns: a sentence, and no table.
+    fs::write(&orders, stopping(12, 330)).unwrap();
+    for expected in ["is left out: too little to learn columns from", "error: no cutoff is left to test at"] {
+        check_refused("ablate", &log, 1, expected);
+    }
+    fs::write(&orders, stopping(40, 30)).unwrap();
+    check_refused("ablate", &log, 1, "error: ");
     fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! What the model says of itself, against hand, bootstrap and planted truth.
 
-use winback::model::ReferenceCustomer;
+use winback::model::{Recalibration, ReferenceCustomer, TermChoice};
 use winback::{ChurnModel, Cutoffs, Feature, FeatureSet, Snapshots};
 
 use crate::logs::{Order, STORES, SplitMix, first_day, floats, frame, history, params, rhythmic, standard};
@@ -262,5 +262,52 @@ fn intervals_stand_at_the_end_and_an_unknown_season_widens_them() {
     let added = 1.959963984540054 * season.spread();
     for (narrow, wide) in scores.intervals().unwrap().iter().zip(wider.intervals().unwrap()) {
         assert!((half(wide) - half(narrow).hypot(added)).abs() < 1e-9);
+    }
+}
+
+/// All that moves a score is told, and adds up to it.
+#[test]
+fn base_season_and_ideas_add_up_to_every_score() {
+    // Rounding, of log-odds summed in another order.
+    const ROUNDING: f64 = 1e-13;
+    let orders = rhythmic(400, 1_100, 56);
+    let log = history(&orders);
+    let at = |back: i32| log.observed_until().plus_days(-HORIZON_DAYS - 30 * back);
+    let cutoffs = || Cutoffs::explicit((0..8).map(at));
+    let build = |cutoffs| {
+        Snapshots::params(standard(HORIZON_DAYS))
+            .with_horizon_days(HORIZON_DAYS)
+            .with_cutoffs(cutoffs)
+            .build(&log)
+            .unwrap()
+    };
+    let snapshots = build(cutoffs());
+    let seasonal = ChurnModel::params().fit(&snapshots).unwrap().with_season(&log).unwrap();
+    let moved = seasonal.recalibrate(&build(Cutoffs::explicit([at(0)])), Recalibration::InterceptAndSlope);
+    let rhythm = ChurnModel::params().with_terms(TermChoice::Rhythm).fit(&snapshots).unwrap();
+    let as_of = log.observed_until();
+    assert!(seasonal.season().unwrap().offset(as_of).abs() > 1e-6);
+    for model in [seasonal, moved.unwrap(), rhythm] {
+        let scores = model.score(&log, as_of).unwrap();
+        let frame = scores.drivers_frame().unwrap();
+        assert_eq!(frame.height(), scores.len());
+        let names: Vec<String> = frame.get_column_names().iter().skip(1).map(ToString::to_string).collect();
+        let columns: Vec<Vec<f64>> =
+            names.iter().map(|name| floats(&frame, name).into_iter().map(Option::unwrap).collect()).collect();
+        let table = scores.to_frame().unwrap();
+        let named = floats(&table, "driver_1_log_odds");
+        for (row, p) in scores.probabilities().iter().enumerate() {
+            let drivers = scores.drivers(row).unwrap();
+            let sum = drivers.log_odds();
+            assert!((1.0 / (1.0 + (-sum).exp()) - p).abs() < ROUNDING, "{drivers:?} for {p}");
+            assert_eq!(sum, columns[0][row]);
+            let mut told = vec![drivers.base_log_odds, drivers.season_log_odds];
+            told.extend(drivers.ideas.iter().map(|driver| driver.log_odds));
+            assert!(columns[1..].iter().map(|column| column[row]).eq(told), "{names:?} {drivers:?}");
+            let strongest = drivers.ideas.iter().max_by(|a, b| a.log_odds.abs().total_cmp(&b.log_odds.abs()));
+            assert_eq!(named[row], strongest.map(|driver| driver.log_odds));
+        }
+        assert!(names.contains(&"rhythm_log_odds".to_owned()), "{names:?}");
+        assert_eq!(scores.drivers(scores.len()), None);
     }
 }

@@ -231,7 +231,7 @@ fn a_product_can_be_left_out_by_name() {
     let history = history(&rhythmic(200, 500, 7));
     let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
     let whole = ChurnModel::params().fit(&snapshots).unwrap().products();
-    assert_eq!(whole.len(), 8, "{whole:?}");
+    assert_eq!(whole.len(), 7, "{whole:?}");
     let without =
         ChurnModel::params().without_product("n_purchases squared").fit(&snapshots).unwrap().products();
     assert_eq!(whole.into_iter().filter(|name| name != "n_purchases squared").collect::<Vec<_>>(), without);
@@ -241,4 +241,30 @@ fn a_product_can_be_left_out_by_name() {
         "product left out is `tenure_days squared`, expected a product of the model, as `ChurnModel::products` \
          names it"
     );
+}
+
+/// Some standard features say what a customer is worth, or are told better by others.
+#[test]
+fn features_that_did_not_pay_are_no_columns() {
+    let log = history(&rhythmic(200, 500, 7));
+    let unused = |features: FeatureSet| {
+        let snapshots = Snapshots::params(features).with_horizon_days(60).build(&log).unwrap();
+        let model = ChurnModel::params().fit(&snapshots).unwrap();
+        let columns = model.coefficients().unwrap();
+        let columns = columns.column("term").unwrap().str().unwrap();
+        let unused = model.fit_summary().unused.clone();
+        for name in &unused {
+            assert!(columns.iter().flatten().all(|column| !column.contains(name.as_str())), "{name}");
+        }
+        unused
+    };
+    let worth = Feature::SpendIn { days: 120 };
+    let found = unused(FeatureSet::standard(60, &[]));
+    for feature in [&worth, &Feature::IntervalSd, &Feature::IntervalLast] {
+        assert!(found.contains(&feature.name()), "{found:?}");
+    }
+    // Of a caller's own set they are columns.
+    let own = FeatureSet::empty().with(Feature::DaysSinceLast).with(Feature::SpendIn { days: 60 });
+    let own = own.with(worth).with(Feature::IntervalSd).with(Feature::IntervalLast);
+    assert!(unused(own).is_empty());
 }

@@ -168,3 +168,28 @@ fn a_lead_has_its_answer_too() {
     let without = without.score(&history(&orders), first_day().plus_days(270)).unwrap().probabilities()[0];
     assert!(without < with && with < 0.5, "{without} {with}");
 }
+
+/// Settings about columns are not swallowed where there are none.
+#[test]
+fn settings_given_in_vain_are_named() {
+    let history = history(&rhythmic(30, 300, 71));
+    let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
+    let params = ChurnModel::params().with_terms(TermChoice::Rhythm);
+    let plain = params.fit(&snapshots).unwrap();
+    assert!(plain.fit_summary().ignored.is_empty() && !plain.to_string().contains("play no part"));
+    let given = params.with_l2(3.0).with_max_rows(50).without_product("n_purchases squared");
+    let model = given.fit(&snapshots).unwrap();
+    let said = model.to_string();
+    assert!(
+        said.contains(
+            "these settings play no part: L2 strength 3, most rows 50, without n_purchases squared"
+        ),
+        "{said}"
+    );
+    let file = model.to_json().unwrap();
+    assert_eq!(ChurnModel::from_json(&file).unwrap(), model);
+    // They say nothing else.
+    let (a, b) =
+        (plain.score(&history, history.observed_until()), model.score(&history, history.observed_until()));
+    assert_eq!(a.unwrap().probabilities(), b.unwrap().probabilities());
+}

@@ -9,7 +9,7 @@ const HORIZON_DAYS: i32 = 60;
 const MOST_HARM: f64 = 0.001;
 
 /// Four years of customers who buy more towards the year's end; `swing` 0 is no season.
-fn seasonal(customers: i64, swing: f64, seed: u64) -> Vec<Order> {
+pub fn seasonal(customers: i64, swing: f64, seed: u64) -> Vec<Order> {
     const DAYS: i32 = 4 * 365;
     let mut random = SplitMix(seed);
     let mut orders = Vec::new();
@@ -67,4 +67,19 @@ fn the_season_moves_with_the_day_of_scoring_and_survives_saving() {
         (0..12).map(|month| season.offset(history.observed_until().plus_days(-30 * month))).collect();
     let (least, most) = offsets.iter().fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
     assert!(most - least > 0.3, "{offsets:?}");
+}
+
+/// A short horizon needs many cutoffs to reach a year back.
+#[test]
+fn a_short_horizon_sees_earlier_years_too() {
+    const WEEK: i32 = 7;
+    let history = history(&seasonal(300, 0.8, 5));
+    let snapshots = Snapshots::params(standard(WEEK)).with_horizon_days(WEEK).build(&history).unwrap();
+    let model = ChurnModel::params().fit(&snapshots).unwrap().with_season(&history).unwrap();
+    let season = model.season().unwrap();
+    assert!(season.is_known(history.observed_until()), "{season}");
+    let offsets: Vec<f64> =
+        (0..12).map(|month| season.offset(history.observed_until().plus_days(-30 * month))).collect();
+    let (least, most) = offsets.iter().fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
+    assert!(most - least > 0.2, "{offsets:?}");
 }
