@@ -17,9 +17,6 @@ use winback::{ChurnModel, Day, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
-/// A log that ends so long before the day of scoring may not be complete.
-const QUIET_DAYS: i32 = 7;
-
 /// Score every customer of an orders file with a saved model
 #[derive(Parser)]
 struct Options {
@@ -54,15 +51,16 @@ fn main() -> ExitCode {
         progress.step("reading the model");
         let model = ChurnModel::load(&options.model)?;
         progress.step("reading orders");
-        let (scores, as_of, last_order): (Box<dyn Display>, Day, Day) = match &options.temporary_folder {
+        let (scores, as_of): (Box<dyn Display>, Day) = match &options.temporary_folder {
             Some(folder) => score_from_disk(&options, &model, folder, &progress)?,
             None => score_in_memory(&options, &model, &progress)?,
         };
         drop(progress);
-        let silent = as_of.days_since(last_order);
-        if silent > QUIET_DAYS {
+        let trained = model.provenance();
+        if as_of < trained.labelled_until {
             eprintln!(
-                "note: the last order is {silent} days before {as_of}; scores take it that nobody bought since"
+                "note: the model has learned from orders up to {}; scores as of {as_of} are no test of it",
+                trained.labelled_until
             );
         }
         eprintln!("{scores}");
@@ -81,8 +79,8 @@ impl Options {
     }
 }
 
-/// What came of it in words, the day of scoring, and the day of the last order.
-type Told = winback::Result<(Box<dyn Display>, Day, Day)>;
+/// What came of it in words, and the day of scoring.
+type Told = winback::Result<(Box<dyn Display>, Day)>;
 
 fn score_in_memory(options: &Options, model: &ChurnModel, progress: &Progress) -> Told {
     let history = options.reading.read(Some(model.reading()), |params| options.declare(params))?;
@@ -94,7 +92,7 @@ fn score_in_memory(options: &Options, model: &ChurnModel, progress: &Progress) -
         false => model.score(&history, as_of)?,
     };
     table::write(&scores.to_frame()?, &options.out)?;
-    Ok((Box::new(scores), as_of, history.last_order()))
+    Ok((Box::new(scores), as_of))
 }
 
 fn score_from_disk(options: &Options, model: &ChurnModel, folder: &Path, progress: &Progress) -> Told {
@@ -108,5 +106,5 @@ fn score_from_disk(options: &Options, model: &ChurnModel, folder: &Path, progres
         true => model.write_scores_with_intervals(&history, as_of, &options.out)?,
         false => model.write_scores(&history, as_of, &options.out)?,
     };
-    Ok((Box::new(scored), as_of, history.last_order()))
+    Ok((Box::new(scored), as_of))
 }

@@ -1,5 +1,34 @@
 //! What does the business itself know? Its tables of reasons, incidents and changes.
+//!
+//! Customers are those of the log: ids are compared by canonical text, and ids that nobody in the log has
+//! are listed. Rows that cannot be used are listed too, all of them.
 
 mod cause;
+mod table;
+mod codes;
+mod reasons;
 
 pub use cause::Cause;
+pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
+pub use table::{IdMatch, TableParams, TableReport, UnmatchedId};
+
+/// All that the business itself knows of its losses.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    reasons: Option<Reasons>,
+}
+
+impl Evidence {
+    /// Adds the table of stated reasons.
+    #[must_use]
+    pub fn with_reasons(mut self, reasons: Reasons) -> Self {
+        self.reasons = Some(reasons);
+        self
+    }
+
+    /// The stated reasons, where there are any.
+    #[must_use]
+    pub fn reasons(&self) -> Option<&Reasons> {
+        self.reasons.as_ref()
+    }
+}

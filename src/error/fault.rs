@@ -46,6 +46,18 @@ pub enum FaultKind {
     RejectedRefund,
     /// The discount is no number, not finite, or above 1e100 in size.
     InvalidDiscount,
+    /// A text that is needed is null or empty.
+    MissingText,
+    /// A number is no number, not finite, or above 1e100 in size.
+    InvalidNumber,
+    /// A number below 0 where none can be.
+    NegativeNumber,
+    /// A probability is no number above 0 and at most 1.
+    InvalidProbability,
+    /// The date lies before the customer's first purchase.
+    BeforeFirstPurchase,
+    /// The text is none of the words that can stand here.
+    UnknownWord,
 }
 
 impl FaultKind {
@@ -67,6 +79,12 @@ impl FaultKind {
             FaultKind::AmountOutOfRange => "amount is larger than 1e100",
             FaultKind::RejectedRefund => "amount is negative and refunds are rejected",
             FaultKind::InvalidDiscount => "discount is not a number or is larger than 1e100",
+            FaultKind::MissingText => "field is empty",
+            FaultKind::InvalidNumber => "not a number, or larger than 1e100",
+            FaultKind::NegativeNumber => "number is below 0",
+            FaultKind::InvalidProbability => "probability is not a number above 0 and at most 1",
+            FaultKind::BeforeFirstPurchase => "date lies before the customer's first purchase",
+            FaultKind::UnknownWord => "none of the words that can stand here",
         }
     }
 
@@ -93,6 +111,18 @@ impl FaultKind {
             }
             FaultKind::RejectedRefund => "read the refunds as net or drop them, or correct the amount",
             FaultKind::InvalidDiscount => "write plain numbers such as 12.50; an empty field is no discount",
+            FaultKind::MissingText => "fill it in, or drop invalid rows",
+            FaultKind::InvalidNumber => {
+                "write plain numbers such as 1234.56 without thousands signs, and say whether the decimal sign is a comma"
+            }
+            FaultKind::NegativeNumber => "correct the number, or drop invalid rows",
+            FaultKind::InvalidProbability => {
+                "write the chance of being asked, such as 0.05; leave it empty for who was not drawn"
+            }
+            FaultKind::BeforeFirstPurchase => "correct the date or the customer, or drop invalid rows",
+            FaultKind::UnknownWord => {
+                "see the documentation of this table for the words, or drop invalid rows"
+            }
         }
     }
 }
@@ -117,7 +147,7 @@ pub struct Fault {
     pub column: String,
     /// How many rows have it. A row with two faults counts in both.
     pub rows: u64,
-    /// The first five such rows.
+    /// The first five such rows of a log, all such rows of a side table.
     pub examples: Vec<FaultExample>,
 }
 
@@ -127,15 +157,16 @@ impl fmt::Display for Fault {
         if !self.column.is_empty() {
             write!(f, " (column `{}`)", self.column)?;
         }
-        for example in &self.examples {
+        for example in self.examples.iter().take(EXAMPLES_PER_FAULT) {
             write!(f, "\n    ")?;
             if !example.source.is_empty() {
                 write!(f, "{} ", example.source)?;
             }
             write!(f, "row {}: {}", example.row, example.value)?;
         }
-        if self.rows > self.examples.len() as u64 {
-            write!(f, "\n    and {} more", self.rows - self.examples.len() as u64)?;
+        let shown = self.examples.len().min(EXAMPLES_PER_FAULT) as u64;
+        if self.rows > shown {
+            write!(f, "\n    and {} more", self.rows - shown)?;
         }
         write!(f, "\n    {}", self.kind.advice())
     }
@@ -215,16 +246,24 @@ pub enum Notice {
         /// How many days count as the log's start.
         days: i32,
     },
+    /// Columns that nothing is read from.
+    UnreadColumns {
+        /// Their names.
+        columns: Vec<String>,
+    },
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::NoAmounts => write!(f, "no amount column: features about money are left out"),
+            Notice::NoAmounts => write!(
+                f,
+                "no amount column: features about money are left out, and a refund counts as a purchase"
+            ),
             Notice::DuplicateRows { rows, of } => {
                 write!(
                     f,
-                    "{rows} {} in customer, day, amount and every other column read; kept",
+                    "{rows} {} in every column read; kept",
                     plural(*rows, "row equals an earlier one", "rows equal an earlier one")
                 )?;
                 match rows.saturating_mul(MANY_DUPLICATES) >= *of {
@@ -280,6 +319,15 @@ impl fmt::Display for Notice {
                     f,
                     "{:.0} % of customers first bought in the log's first {days} days and may be older than the log",
                     fraction * 100.0
+                )
+            }
+            Notice::UnreadColumns { columns } => {
+                let names: Vec<String> = columns.iter().map(|name| shown(name)).collect();
+                write!(
+                    f,
+                    "{} {} not read; check for misspelt names",
+                    plural(columns.len() as u64, "column", "columns"),
+                    names.join(", ")
                 )
             }
         }

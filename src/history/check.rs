@@ -62,7 +62,7 @@ pub(super) fn check(
     let checked: Vec<CheckedBlock> = blocks_of(&sources)
         .into_par_iter()
         .map(|(source, rows)| {
-            let mut faults = Faults { source, rows, all: BTreeMap::new(), bad: Vec::new() };
+            let mut faults = Faults::new(source, rows, EXAMPLES_PER_FAULT);
             let part = convert(params, &date_text, &kind, &mut faults)?;
             let Faults { all, bad, .. } = faults;
             let dropped = bad.iter().filter(|&&bad| bad).count() as u64;

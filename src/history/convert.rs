@@ -13,7 +13,7 @@ use super::read::Source;
 use super::row_ids::{IdKind, RowIds};
 use super::types::as_text;
 use crate::day::Day;
-use crate::error::{EXAMPLES_PER_FAULT, Fault, FaultExample, FaultKind, Result, shown};
+use crate::error::{Fault, FaultExample, FaultKind, Result, shown};
 use crate::table::guarded;
 
 /// A block of one source's rows, converted; rows with a fault hold placeholders.
@@ -44,13 +44,19 @@ pub(super) struct Faults<'a> {
     pub(super) source: &'a Source,
     /// The block's rows within the source.
     pub(super) rows: std::ops::Range<usize>,
+    /// How many rows of each kind are kept as examples.
+    pub(super) most_examples: usize,
     pub(super) all: BTreeMap<FaultKind, Fault>,
     /// Per row of the block whether it has a fault; empty while none has.
     pub(super) bad: Vec<bool>,
 }
 
-impl Faults<'_> {
-    fn add(&mut self, kind: FaultKind, column: &str, row: usize, value: impl FnOnce() -> String) {
+impl<'a> Faults<'a> {
+    pub(super) fn new(source: &'a Source, rows: std::ops::Range<usize>, most_examples: usize) -> Self {
+        Faults { source, rows, most_examples, all: BTreeMap::new(), bad: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, kind: FaultKind, column: &str, row: usize, value: impl FnOnce() -> String) {
         if self.bad.is_empty() {
             self.bad = vec![false; self.rows.len()];
         }
@@ -62,7 +68,7 @@ impl Faults<'_> {
             examples: Vec::new(),
         });
         fault.rows += 1;
-        if fault.examples.len() < EXAMPLES_PER_FAULT {
+        if fault.examples.len() < self.most_examples {
             fault.examples.push(FaultExample {
                 source: self.source.name.clone(),
                 row: (self.rows.start + row) as u64 + 1,
@@ -72,7 +78,7 @@ impl Faults<'_> {
     }
 
     /// Whether the row could not even be taken apart, so that its nulls mean nothing.
-    fn is_broken(&self, row: usize) -> bool {
+    pub(super) fn is_broken(&self, row: usize) -> bool {
         !self.source.broken.is_empty() && self.source.broken.contains_key(&(self.rows.start + row))
     }
 }
@@ -96,7 +102,7 @@ pub(super) fn convert(
     };
     let columns = &params.columns;
     let ids = kind.hold(convert_ids(&series(&columns.customer)?, &columns.customer, faults)?);
-    let days = convert_days(&series(&columns.date)?, &columns.date, date_text, faults)?;
+    let days = convert_days(&series(&columns.date)?, &columns.date, date_text, true, faults)?;
     let amounts = match &columns.amount {
         Some(name) => Some(convert_amounts(&series(name)?, name, params, faults)?),
         None => None,
@@ -110,7 +116,7 @@ pub(super) fn convert(
     Ok(Part { ids, facts: Facts { days, amounts, discounts, segments } })
 }
 
-fn convert_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
+pub(super) fn convert_ids(series: &Series, column: &str, faults: &mut Faults) -> Result<RowIds> {
     if series.dtype().is_integer() {
         return convert_integer_ids(series, column, faults);
     }
@@ -157,10 +163,12 @@ fn convert_integer_ids(series: &Series, column: &str, faults: &mut Faults) -> Re
     Ok(RowIds::Wide(wide.iter().map(Option::unwrap_or_default).collect()))
 }
 
-fn convert_days(
+/// A missing date, where one is not needed, is a placeholder and no fault.
+pub(super) fn convert_days(
     series: &Series,
     column: &str,
     date_text: &DateText,
+    needed: bool,
     faults: &mut Faults,
 ) -> Result<Cells<Int32Type>> {
     let plausible = Day::FIRST.days_since_epoch()..=Day::LAST.days_since_epoch();
@@ -182,7 +190,7 @@ fn convert_days(
                 day
             }
             Ok(None) => {
-                if !faults.is_broken(row) {
+                if needed && !faults.is_broken(row) {
                     faults.add(FaultKind::MissingDate, column, row, || "null".to_owned());
                 }
                 Day::FIRST

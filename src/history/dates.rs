@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chrono::format::{Item, Parsed, StrftimeItems, parse};
+use chrono::format::{Item, Parsed, StrftimeItems, parse_and_remainder};
 use chrono::{DateTime, FixedOffset, Offset, TimeZone};
 use chrono_tz::Tz;
 use polars::prelude::TimeUnit;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub(crate) enum DateText<'a> {
     /// `YYYY-MM-DD`, alone or followed by a time of day, alone or followed by an offset.
     Iso,
-    /// A strftime format.
+    /// A strftime format, alone or followed by a time of day.
     Format(Vec<Item<'a>>),
 }
 
@@ -51,7 +51,11 @@ impl<'a> DateText<'a> {
             }
             DateText::Format(items) => {
                 let mut parsed = Parsed::new();
-                parse(&mut parsed, text, items.iter()).ok()?;
+                // A time of day after the date is read over, as it is without a format.
+                let rest = parse_and_remainder(&mut parsed, text, items.iter()).ok()?;
+                if !is_time_of_day(rest) {
+                    return None;
+                }
                 let date = parsed
                     .to_naive_date()
                     .ok()
@@ -181,6 +185,10 @@ mod tests {
         check(Some("%Y-%m-%dT%H:%M:%S%z"), "2011-12-31T23:00:00+1100", Some("2011-12-31"));
         check(Some("%s"), "86400", Some("1970-01-02"));
         check(Some("%d.%m.%Y"), "12/31/2011", None);
+        check(Some("%d.%m.%Y"), "31.12.2011 08:26", Some("2011-12-31"));
+        check(Some("%d.%m.%Y"), "31.12.2011T08:26:00+02:00", Some("2011-12-31"));
+        check(Some("%d.%m.%Y"), "31.12.2011 8 o'clock", None);
+        check(Some("%d.%m.%y"), "31.12.2011", None);
         assert!(DateText::new(Some("%Q")).is_err());
         assert!(DateText::new(Some("day")).is_err());
         assert!(DateText::new(Some("%m/%Y")).is_err());

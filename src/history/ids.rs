@@ -1,6 +1,7 @@
 //! Who is who? Customer ids as they came in, in their order.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use polars::prelude::*;
 
@@ -95,6 +96,32 @@ impl CustomerIds {
             CustomerIds::Text { bytes, ends } => {
                 let start = rank.checked_sub(1).map_or(0, |before| ends[before]);
                 Cow::Borrowed(&bytes[start..ends[rank]])
+            }
+        }
+    }
+
+    /// The rank of the id of that canonical text.
+    pub(crate) fn rank_of(&self, text: &str) -> Option<usize> {
+        match self {
+            CustomerIds::Int { values, .. } => {
+                let id = text.parse().ok().filter(|id: &i64| id.to_string() == text)?;
+                values.binary_search(&id).ok()
+            }
+            CustomerIds::Wide { values, .. } => {
+                let id = text.parse().ok().filter(|id: &i128| id.to_string() == text)?;
+                values.binary_search(&id).ok()
+            }
+            CustomerIds::Text { ends, .. } => {
+                let (mut low, mut high) = (0, ends.len());
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    match self.text(middle).as_bytes().cmp(text.as_bytes()) {
+                        Ordering::Less => low = middle + 1,
+                        Ordering::Equal => return Some(middle),
+                        Ordering::Greater => high = middle,
+                    }
+                }
+                None
             }
         }
     }

@@ -130,6 +130,18 @@ impl HistoryParams {
         &self.columns
     }
 
+    /// The strftime format of dates in text, if one was given.
+    #[must_use]
+    pub fn date_format(&self) -> Option<&str> {
+        self.date_format.as_deref()
+    }
+
+    /// Whether amounts in text are written `12,50`.
+    #[must_use]
+    pub fn decimal_comma(&self) -> bool {
+        self.decimal_comma
+    }
+
     pub(super) fn check_settings(&self) -> Result<()> {
         self.columns.check()?;
         if matches!(self.separator, b'"' | b'\r' | b'\n') || !self.separator.is_ascii() {

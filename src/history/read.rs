@@ -9,6 +9,7 @@ use polars::prelude::*;
 
 use super::columns::Columns;
 use super::params::HistoryParams;
+use super::types::Role;
 use crate::error::{Error, FaultKind, Result, shown};
 use crate::table::guarded;
 
@@ -28,57 +29,66 @@ impl Source {
     }
 
     pub(crate) fn from_frame(frame: &DataFrame, columns: &Columns) -> Result<Self> {
+        Self::frame_with(frame, &all_of(columns))
+    }
+
+    /// The chosen columns of a frame.
+    pub(super) fn frame_with(frame: &DataFrame, choose: &Choose) -> Result<Self> {
         let found: Vec<String> = frame.get_column_names().into_iter().map(ToString::to_string).collect();
-        require("frame", columns, &found, "")?;
-        check_types("frame", columns, &frame.schema().clone())?;
-        let frame = guarded("selecting the named columns", || frame.select(columns.names()))?;
+        let chosen = choose("frame", &found, "")?;
+        check_types("frame", &chosen, &frame.schema().clone())?;
+        let frame = guarded("selecting the named columns", || frame.select(names_of(&chosen)))?;
         Ok(Source { name: String::new(), frame, broken: BTreeMap::new() })
     }
 
     pub(crate) fn from_lazy(frame: LazyFrame, columns: &Columns) -> Result<Self> {
         let schema = guarded("reading the query's columns", || frame.clone().collect_schema())?;
         let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        require("query", columns, &found, "")?;
-        check_types("query", columns, &schema)?;
+        let chosen = all_of(columns)("query", &found, "")?;
+        check_types("query", &chosen, &schema)?;
         let selected: Vec<Expr> = columns.names().into_iter().map(|name| Expr::Column(name.into())).collect();
         let frame = guarded("running the query", || frame.select(selected).collect())?;
         Ok(Source { name: String::new(), frame, broken: BTreeMap::new() })
     }
 
     pub(crate) fn from_parquet(path: &Path, columns: &Columns) -> Result<Self> {
-        let reader = checked_parquet(path, columns)?;
+        Self::parquet_with(path, &all_of(columns))
+    }
+
+    /// The chosen columns of a Parquet file.
+    pub(super) fn parquet_with(path: &Path, choose: &Choose) -> Result<Self> {
+        let (reader, chosen) = checked_with(path, choose)?;
         Ok(Source {
             name: path.display().to_string(),
-            frame: take_columns(reader, path, &columns.names())?,
+            frame: take_columns(reader, path, &names_of(&chosen))?,
             broken: BTreeMap::new(),
         })
     }
 
     /// Reads a CSV file: every named column as text, so that nothing is guessed.
     pub(crate) fn from_csv(path: &Path, params: &HistoryParams) -> Result<Self> {
+        Self::csv_with(path, params.separator, &all_of(&params.columns))
+    }
+
+    /// The chosen columns of a CSV file, as text.
+    pub(super) fn csv_with(path: &Path, separator: u8, choose: &Choose) -> Result<Self> {
         let origin = path.display().to_string();
-        let columns = &params.columns;
         let file = open_csv(path)?;
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(params.separator)
+            .delimiter(separator)
             .flexible(true)
             .buffer_capacity(CSV_BUFFER_BYTES)
             .from_reader(file);
         let header = reader.byte_headers().map_err(|error| Error::unreadable(path, error))?.clone();
         let found: Vec<String> =
             header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        require(&origin, columns, &found, &separator_advice(&found, params.separator))?;
-        let positions: Vec<usize> = columns
-            .names()
-            .iter()
-            .filter_map(|name| found.iter().position(|candidate| candidate == name))
-            .collect();
+        let chosen = choose(&origin, &found, &separator_advice(&found, separator))?;
+        let names = names_of(&chosen);
+        let positions: Vec<usize> =
+            names.iter().filter_map(|name| found.iter().position(|candidate| candidate == name)).collect();
 
-        let mut builders: Vec<StringChunkedBuilder> = columns
-            .names()
-            .iter()
-            .map(|name| StringChunkedBuilder::new(PlSmallStr::from_str(name), 0))
-            .collect();
+        let mut builders: Vec<StringChunkedBuilder> =
+            names.iter().map(|name| StringChunkedBuilder::new(PlSmallStr::from_str(name), 0)).collect();
         let mut broken = BTreeMap::new();
         let mut record = csv::ByteRecord::new();
         let mut row = 0;
@@ -100,8 +110,7 @@ impl Source {
             row += 1;
         }
         if let Some(start) = last
-            && ends_within_quotes(path, start, params.separator)
-                .map_err(|error| Error::unreadable(path, error))?
+            && ends_within_quotes(path, start, separator).map_err(|error| Error::unreadable(path, error))?
         {
             let reason = format!(
                 "the quote that opens in row {row} is never closed; close it, or double it inside a quoted field"
@@ -115,20 +124,43 @@ impl Source {
     }
 }
 
+/// Columns to take, and as what.
+pub(super) type Chosen = Vec<(String, Role)>;
+
+/// What chooses them: given where they stand, the columns found there, and what to advise
+/// where one is missing.
+pub(super) type Choose<'a> = dyn Fn(&str, &[String], &str) -> Result<Chosen> + 'a;
+
+/// Takes all named columns; each must be there.
+fn all_of(columns: &Columns) -> impl Fn(&str, &[String], &str) -> Result<Chosen> {
+    |origin, found, advice| {
+        require(origin, &columns.names(), found, advice)?;
+        Ok(columns.roles().into_iter().map(|(name, role)| (name.to_owned(), role)).collect())
+    }
+}
+
+fn names_of(chosen: &[(String, Role)]) -> Vec<&str> {
+    chosen.iter().map(|(name, _)| name.as_str()).collect()
+}
+
 /// Opens a Parquet file that has the named columns, of types that can serve.
 pub(super) fn checked_parquet(path: &Path, columns: &Columns) -> Result<ParquetReader<File>> {
+    checked_with(path, &all_of(columns)).map(|(reader, _)| reader)
+}
+
+fn checked_with(path: &Path, choose: &Choose) -> Result<(ParquetReader<File>, Chosen)> {
     let origin = path.display().to_string();
     let mut reader = ParquetReader::new(open_parquet(path)?);
     let schema = guarded("reading the schema", || reader.schema())
         .map_err(|error| Error::unreadable(path, reason_of(error)))?;
     let found: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-    require(&origin, columns, &found, "")?;
-    for (name, role) in columns.roles() {
+    let chosen = choose(&origin, &found, "")?;
+    for (name, role) in &chosen {
         if let Some(field) = schema.get(name) {
             role.check_arrow(&origin, field)?;
         }
     }
-    Ok(reader)
+    Ok((reader, chosen))
 }
 
 /// What a Parquet file holds of these columns, in their order.
@@ -195,18 +227,24 @@ fn ends_within_quotes(path: &Path, start: u64, separator: u8) -> std::io::Result
     Ok(reader.byte_records().count() < 2)
 }
 
-fn check_types(origin: &str, columns: &Columns, schema: &Schema) -> Result<()> {
-    columns.roles().into_iter().try_for_each(|(name, role)| match schema.get(name) {
+fn check_types(origin: &str, chosen: &[(String, Role)], schema: &Schema) -> Result<()> {
+    chosen.iter().try_for_each(|(name, role)| match schema.get(name) {
         Some(dtype) => role.check(origin, name, dtype),
         None => Ok(()),
     })
 }
 
 /// Refuses a table that lacks a named column, or has it twice.
-fn require(origin: &str, columns: &Columns, found: &[String], advice: &str) -> Result<()> {
+pub(super) fn require(origin: &str, names: &[&str], found: &[String], advice: &str) -> Result<()> {
     let times = |name: &str| found.iter().filter(|candidate| *candidate == name).count();
     let missing: Vec<String> =
-        columns.names().into_iter().filter(|name| times(name) == 0).map(str::to_owned).collect();
+        names.iter().filter(|name| times(name) == 0).map(|name| (*name).to_owned()).collect();
+    if found.iter().all(String::is_empty) {
+        return Err(Error::unreadable(
+            Path::new(origin),
+            "it is empty; expected a line of column names and rows below it",
+        ));
+    }
     if !missing.is_empty() {
         return Err(Error::MissingColumns {
             origin: origin.to_owned(),
@@ -215,10 +253,10 @@ fn require(origin: &str, columns: &Columns, found: &[String], advice: &str) -> R
             advice: advice.to_owned(),
         });
     }
-    match columns.names().into_iter().find(|name| times(name) > 1) {
+    match names.iter().find(|name| times(name) > 1) {
         Some(column) => Err(Error::DuplicateColumn {
             origin: origin.to_owned(),
-            column: column.to_owned(),
+            column: (*column).to_owned(),
             times: times(column),
         }),
         None => Ok(()),

@@ -13,6 +13,8 @@ pub(crate) enum Role {
     Date,
     Money,
     Segment,
+    /// Free words or codes.
+    Text,
 }
 
 impl Role {
@@ -32,7 +34,7 @@ impl Role {
             Role::Money => {
                 dtype.is_integer() || (dtype.is_float() && *dtype != DataType::Float16) || is_decimal(dtype)
             }
-            Role::Segment => dtype.is_integer() || *dtype == DataType::Boolean,
+            Role::Segment | Role::Text => dtype.is_integer() || *dtype == DataType::Boolean,
         }
     }
 
@@ -41,7 +43,7 @@ impl Role {
             Role::Customer => "text or integers",
             Role::Date => "a date, a datetime in a known time zone, or text",
             Role::Money => "integers, floats of 32 or 64 bits, decimals or text",
-            Role::Segment => "text, integers or booleans",
+            Role::Segment | Role::Text => "text, integers or booleans",
         }
     }
 

@@ -46,11 +46,10 @@ pub struct ReferenceCustomer {
 impl std::fmt::Display for ReferenceCustomer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let days = |days: i32| if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        let of = if self.amount > 0.0 { format!(" of {:.2}", self.amount) } else { String::new() };
         match self.n_purchases {
-            1 => write!(f, "1 purchase of {:.2}", self.amount)?,
-            several => {
-                write!(f, "{several} purchases of {:.2}, {} apart", self.amount, days(self.interval_days))?
-            }
+            1 => write!(f, "1 purchase{of}")?,
+            several => write!(f, "{several} purchases{of}, {} apart", days(self.interval_days))?,
         }
         write!(f, ", the last one {} ago", days(self.days_since_last))
     }
@@ -105,7 +104,7 @@ impl ReferenceCustomer {
 impl ChurnModel {
     /// An ordinary customer: the medians of the training population, each by itself. Where the model has
     /// no feature to tell a fact from, one purchase, an interval of one horizon, half a horizon of silence
-    /// and an amount of 1 are taken.
+    /// and an amount of 1 (0 without amounts) are taken.
     #[must_use]
     pub fn reference_customer(&self) -> ReferenceCustomer {
         let median = |wanted: fn(&Feature) -> bool| {
@@ -125,9 +124,10 @@ impl ChurnModel {
         let n_purchases = median(|feature| matches!(feature, Feature::NPurchases))
             .map_or(1.0, f64::round)
             .clamp(1.0, room as f64) as u32;
+        let untold = if self.reading().columns().amount().is_some() { 1.0 } else { 0.0 };
         let amount = median(|feature| matches!(feature, Feature::AmountMean))
             .or_else(|| median(|feature| matches!(feature, Feature::AmountLast)))
-            .map_or(1.0, |amount| amount.max(0.0));
+            .map_or(untold, |amount| amount.max(0.0));
         ReferenceCustomer { n_purchases, interval_days, days_since_last, amount }
     }
 

@@ -38,7 +38,8 @@ impl Cutoffs {
     ///
     /// The first cutoff lies no earlier than two horizons after the log's first day; where that leaves
     /// fewer than three cutoffs that can train a model tested at the last one, one horizon after it;
-    /// where that leaves fewer than two, half a horizon.
+    /// where that leaves fewer than two, half a horizon. Where no cutoff could train even then, because labels
+    /// are longer than the steps, the step is the length of a label.
     #[must_use]
     pub fn rolling() -> Rolling {
         Rolling::default()
@@ -156,7 +157,7 @@ impl Rolling {
         if let Some(first) = self.first.filter(|first| *first > last) {
             return Err(label.not_observed(first, history.observed_until()));
         }
-        let back_to = |first: Day| -> Vec<Day> {
+        let back = |step: i32, first: Day| -> Vec<Day> {
             let steps = i32::try_from(most).unwrap_or(i32::MAX);
             let mut days: Vec<Day> = (0..steps)
                 .map(|back| last.plus_days(step.saturating_mul(back).saturating_neg()))
@@ -167,19 +168,27 @@ impl Rolling {
         };
         let from = history.observed_from();
         let days = match self.first {
-            Some(first) => back_to(first),
+            Some(first) => back(step, first),
             None => {
                 // A cutoff whose label ends after the last cutoff cannot train a model that is
                 // tested there, so that only the others count.
                 let training =
                     |days: &[Day]| days.iter().filter(|day| day.plus_days(label.days()) <= last).count();
+                let earliest = from.plus_days((horizon / 2).max(1));
                 STARTS
                     .into_iter()
                     .map(|(horizons, least)| {
-                        (back_to(from.plus_days(horizon.saturating_mul(horizons))), least)
+                        (back(step, from.plus_days(horizon.saturating_mul(horizons))), least)
                     })
                     .find(|(days, least)| training(days) >= *least)
-                    .map_or_else(|| back_to(from.plus_days((horizon / 2).max(1))), |(days, _)| days)
+                    .map(|(days, _)| days)
+                    .unwrap_or_else(|| {
+                        let days = back(step, earliest);
+                        let is_blocked =
+                            training(&days) == 0 && days.len() < most && self.every_days.is_none();
+                        let further = back(label.days(), earliest);
+                        if is_blocked && training(&further) > 0 { further } else { days }
+                    })
             }
         };
         if days.is_empty() {

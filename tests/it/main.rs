@@ -11,6 +11,7 @@ mod determinism;
 mod disk;
 mod edges;
 mod evaluation;
+mod evidence;
 mod explanations;
 mod grouping;
 mod grouping_laws;

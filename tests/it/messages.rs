@@ -283,6 +283,37 @@ const FAULTS: &[(FaultKind, &str, &str, &str)] = &[
         "discount is not a number or is larger than 1e100",
         "write plain numbers such as 12.50; an empty field is no discount",
     ),
+    (FaultKind::MissingText, "missing_text", "field is empty", "fill it in, or drop invalid rows"),
+    (
+        FaultKind::InvalidNumber,
+        "invalid_number",
+        "not a number, or larger than 1e100",
+        "write plain numbers such as 1234.56 without thousands signs, and say whether the decimal sign is a comma",
+    ),
+    (
+        FaultKind::NegativeNumber,
+        "negative_number",
+        "number is below 0",
+        "correct the number, or drop invalid rows",
+    ),
+    (
+        FaultKind::InvalidProbability,
+        "invalid_probability",
+        "probability is not a number above 0 and at most 1",
+        "write the chance of being asked, such as 0.05; leave it empty for who was not drawn",
+    ),
+    (
+        FaultKind::BeforeFirstPurchase,
+        "before_first_purchase",
+        "date lies before the customer's first purchase",
+        "correct the date or the customer, or drop invalid rows",
+    ),
+    (
+        FaultKind::UnknownWord,
+        "unknown_word",
+        "none of the words that can stand here",
+        "see the documentation of this table for the words, or drop invalid rows",
+    ),
 ];
 
 #[test]
@@ -339,14 +370,14 @@ fn every_notice_in_singular_and_plural() {
     let store = |rows| Notice::MissingSegments { column: text("store"), rows };
     let hole = |holes| Notice::Hole { after: day("2023-12-24"), until: day("2024-01-07"), holes };
     let expected = [
-        (Notice::NoAmounts, "no amount column: features about money are left out"),
         (
-            Notice::DuplicateRows { rows: 1, of: 9 },
-            "1 row equals an earlier one in customer, day, amount and every other column read; kept",
+            Notice::NoAmounts,
+            "no amount column: features about money are left out, and a refund counts as a purchase",
         ),
+        (Notice::DuplicateRows { rows: 1, of: 9 }, "1 row equals an earlier one in every column read; kept"),
         (
             Notice::DuplicateRows { rows: 2, of: 8 },
-            "2 rows equal an earlier one in customer, day, amount and every other column read; kept, but so many \
+            "2 rows equal an earlier one in every column read; kept, but so many \
              suggest that a file was read twice",
         ),
         (Notice::ZeroAmounts { rows: 1 }, "1 row has an amount of 0; kept as free"),

@@ -201,11 +201,15 @@ fn a_long_faulty_value_is_cut_in_the_report() {
 
 #[test]
 fn an_empty_file_has_no_columns() {
-    refused(&orders(), "", "log.csv: no column `customer_id`, `ordered_on`, `amount`; found no columns");
+    refused(
+        &orders(),
+        "",
+        "log.csv: cannot be read: it is empty; expected a line of column names and rows below it",
+    );
     refused(
         &orders(),
         "\n\r\n\n",
-        "log.csv: no column `customer_id`, `ordered_on`, `amount`; found no columns",
+        "log.csv: cannot be read: it is empty; expected a line of column names and rows below it",
     );
 }
 

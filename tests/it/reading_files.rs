@@ -197,7 +197,7 @@ fn an_empty_file_among_others_is_refused_and_a_header_alone_is_not() {
     let error = orders().read_csv([&full, &empty]).expect_err("no header");
     assert_eq!(
         dir.short(error),
-        "empty.csv: no column `customer_id`, `ordered_on`, `amount`; found no columns"
+        "empty.csv: cannot be read: it is empty; expected a line of column names and rows below it"
     );
 }
 

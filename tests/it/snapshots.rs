@@ -80,6 +80,8 @@ fn cutoffs_roll_back_from_the_last_observable_one() {
     // Where that leaves fewer than two: from half a horizon on.
     check_rolling(104, 30, Cutoffs::rolling(), &[29, 44, 59, 74]);
     check_rolling(60, 30, Cutoffs::rolling(), &[15, 30]);
+    // Labels of 23 days do not end within two steps of 11, but within one of 23.
+    check_rolling(59, 23, Cutoffs::rolling(), &[13, 36]);
     let from = first_day().plus_days(80);
     check_rolling(150, 30, Cutoffs::rolling().starting(from), &[90, 105, 120]);
     check_rolling(400, 30, Cutoffs::rolling().ending(first_day().plus_days(200)).at_most(2), &[185, 200]);

@@ -1,0 +1,294 @@
+//! What do the rows of a side table say, and of whom? One reader for all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::day::Day;
+use crate::error::{Error, Fault, FaultExample, FaultKind, InputReport, Notice, Result, shown};
+use crate::history::{History, InvalidRows, SideCells, SideColumn, SideInput, SideRows, read_side};
+
+/// How many ids that nobody has are shown.
+const SHOWN_IDS: usize = 5;
+
+/// How a side table is read.
+///
+/// | setting | default |
+/// |---|---|
+/// | invalid rows | [`InvalidRows::Reject`]: an error with every fault |
+/// | date format (text dates) | ISO 8601, with or without a time of day |
+/// | separator (CSV) | comma |
+/// | decimal comma (text numbers) | no |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableParams {
+    invalid_rows: InvalidRows,
+    date_format: Option<String>,
+    separator: u8,
+    decimal_comma: bool,
+}
+
+impl Default for TableParams {
+    fn default() -> Self {
+        TableParams {
+            invalid_rows: InvalidRows::default(),
+            date_format: None,
+            separator: b',',
+            decimal_comma: false,
+        }
+    }
+}
+
+impl TableParams {
+    /// As the log was read: date format, separator, decimal comma and what to do with invalid rows.
+    #[must_use]
+    pub fn like(history: &History) -> Self {
+        let reading = history.reading();
+        TableParams {
+            invalid_rows: reading.invalid_rows,
+            date_format: reading.date_format.clone(),
+            separator: reading.separator,
+            decimal_comma: reading.decimal_comma,
+        }
+    }
+
+    /// Says what to do with rows that cannot be used.
+    #[must_use]
+    pub fn with_invalid_rows(mut self, invalid_rows: InvalidRows) -> Self {
+        self.invalid_rows = invalid_rows;
+        self
+    }
+
+    /// Gives the strftime format of dates in text, such as `%d.%m.%Y`.
+    #[must_use]
+    pub fn with_date_format(mut self, format: impl Into<String>) -> Self {
+        self.date_format = Some(format.into());
+        self
+    }
+
+    /// Gives the character between a CSV file's fields.
+    #[must_use]
+    pub fn with_separator(mut self, separator: u8) -> Self {
+        self.separator = separator;
+        self
+    }
+
+    /// Says that numbers in text are written `12,50`.
+    #[must_use]
+    pub fn with_decimal_comma(mut self, decimal_comma: bool) -> Self {
+        self.decimal_comma = decimal_comma;
+        self
+    }
+
+    /// Reads the columns of a file, Parquet where its name ends in `.parquet`, else CSV; or of a frame.
+    pub(crate) fn take(&self, input: SideInput, columns: &[SideColumn]) -> Result<SideTable> {
+        let Self { separator, date_format, decimal_comma, .. } = self;
+        let found = read_side(input, columns, *separator, date_format.as_deref(), *decimal_comma)?;
+        let names = columns.iter().map(|column| column.name.clone()).collect();
+        Ok(SideTable { names, found, ids: None, invalid_rows: self.invalid_rows })
+    }
+}
+
+/// A side table that was read, in which more may be found wrong before it is [finished](Self::finish).
+#[derive(Clone, Debug)]
+pub(crate) struct SideTable {
+    names: Vec<String>,
+    found: SideRows,
+    ids: Option<IdMatch>,
+    invalid_rows: InvalidRows,
+}
+
+impl SideTable {
+    /// All rows, those with a fault too.
+    pub(crate) fn rows(&self) -> usize {
+        self.found.rows
+    }
+
+    fn cells(&self, column: &str) -> Option<&SideCells> {
+        let at = self.names.iter().position(|name| name == column)?;
+        self.found.cells.get(at)
+    }
+
+    /// A column of text or ids; one entry per row, `None` where nothing stands.
+    pub(crate) fn texts(&self, column: &str) -> &[Option<String>] {
+        match self.cells(column) {
+            Some(SideCells::Text(values)) => values,
+            _ => &[],
+        }
+    }
+
+    /// A column of dates.
+    pub(crate) fn days(&self, column: &str) -> &[Option<Day>] {
+        match self.cells(column) {
+            Some(SideCells::Days(values)) => values,
+            _ => &[],
+        }
+    }
+
+    /// A column of numbers, NaN where nothing stands.
+    pub(crate) fn numbers(&self, column: &str) -> &[f64] {
+        match self.cells(column) {
+            Some(SideCells::Numbers(values)) => values,
+            _ => &[],
+        }
+    }
+
+    /// Whether the row has no fault so far.
+    pub(crate) fn is_sound(&self, row: usize) -> bool {
+        !self.found.bad[row]
+    }
+
+    /// Adds a fault to a row, found by what the table is about.
+    pub(crate) fn fault(&mut self, kind: FaultKind, column: &str, row: usize, value: impl fmt::Display) {
+        let example = FaultExample {
+            source: self.found.source.clone(),
+            row: row as u64 + 1,
+            value: shown(&value.to_string()),
+        };
+        self.found.bad[row] = true;
+        let faults = &mut self.found.faults;
+        match faults.iter_mut().find(|fault| fault.kind == kind && fault.column == column) {
+            Some(fault) => {
+                fault.rows += 1;
+                fault.examples.push(example);
+            }
+            None => faults.push(Fault { kind, column: column.to_owned(), rows: 1, examples: vec![example] }),
+        }
+    }
+
+    /// The rank of each row's customer in the log, by canonical text; `None` for an id that nobody has there.
+    pub(crate) fn match_ids(&mut self, column: &str, history: &History) -> Vec<Option<u32>> {
+        let mut matched: BTreeMap<u32, ()> = BTreeMap::new();
+        let mut unmatched: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        let ranks: Vec<Option<u32>> = self
+            .texts(column)
+            .iter()
+            .enumerate()
+            .map(|(row, id)| {
+                let id = id.as_ref()?;
+                let rank = history.ids().rank_of(id).map(|rank| rank as u32);
+                match rank {
+                    Some(rank) => drop(matched.insert(rank, ())),
+                    None if self.found.bad[row] => {}
+                    None => unmatched.entry(id.clone()).or_default().push(row as u64 + 1),
+                }
+                rank
+            })
+            .collect();
+        self.ids = Some(IdMatch {
+            matched: matched.len(),
+            unmatched: unmatched.into_iter().map(|(id, rows)| UnmatchedId { id, rows }).collect(),
+            in_log: (history.customers() > 0).then(|| history.ids().text(0).into_owned()),
+        });
+        ranks
+    }
+
+    /// Refuses days before the customer's first purchase.
+    pub(crate) fn refuse_before_first_purchase(
+        &mut self,
+        column: &str,
+        ranks: &[Option<u32>],
+        history: &History,
+    ) {
+        for (row, rank) in ranks.iter().enumerate() {
+            let (Some(rank), Some(Some(day))) = (rank, self.days(column).get(row).copied()) else { continue };
+            let first = history.first_purchase(*rank as usize);
+            if first < i32::MAX && day.days_since_epoch() < first && self.is_sound(row) {
+                let first = Day::from_days_since_epoch(first);
+                self.fault(
+                    FaultKind::BeforeFirstPurchase,
+                    column,
+                    row,
+                    format!("{day}, bought first on {first}"),
+                );
+            }
+        }
+    }
+
+    /// Closes the books. The rows that can be used, ascending; under [`InvalidRows::Reject`] any fault is an
+    /// error that carries all of them.
+    pub(crate) fn finish(mut self) -> Result<(Vec<usize>, Self, TableReport)> {
+        let kept: Vec<usize> = (0..self.rows()).filter(|&row| self.is_sound(row)).collect();
+        let SideRows { source, rows, faults, unread, .. } = &mut self.found;
+        // In the order of kinds, as in the report of a log; columns as they were asked for.
+        faults.sort_by_key(|fault| fault.kind);
+        let input = InputReport {
+            sources: Some(source.clone()).filter(|name| !name.is_empty()).into_iter().collect(),
+            rows_read: *rows as u64,
+            rows_kept: kept.len() as u64,
+            rows_dropped: (*rows - kept.len()) as u64,
+            faults: std::mem::take(faults),
+            notices: match unread.is_empty() {
+                true => Vec::new(),
+                false => vec![Notice::UnreadColumns { columns: std::mem::take(unread) }],
+            },
+        };
+        if input.rows_dropped > 0 && self.invalid_rows == InvalidRows::Reject {
+            return Err(Error::InvalidRows { report: Box::new(input) });
+        }
+        let ids = self.ids.take();
+        Ok((kept, self, TableReport { input, ids }))
+    }
+}
+
+/// What the reading of a side table found: every row is kept, or dropped under a named fault, and every
+/// customer id is in the log, or listed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TableReport {
+    /// Rows, faults and columns that were not read. All faulty rows are listed.
+    pub input: InputReport,
+    /// Whose ids are in the log; `None` for a table without customers.
+    pub ids: Option<IdMatch>,
+}
+
+/// Which customer ids of a table are in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IdMatch {
+    /// Customers of the log who stand in the table.
+    pub matched: usize,
+    /// Ids of the table that nobody in the log has, in order of text. Their rows are kept in count, but
+    /// nothing is known of these customers.
+    pub unmatched: Vec<UnmatchedId>,
+    #[serde(skip)]
+    in_log: Option<String>,
+}
+
+/// An id that nobody in the log has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnmatchedId {
+    /// The id.
+    pub id: String,
+    /// The rows it stands in, from 1.
+    pub rows: Vec<u64>,
+}
+
+impl fmt::Display for TableReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.input)?;
+        match &self.ids {
+            Some(ids) => write!(f, "\n  {ids}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for IdMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IdMatch { matched, unmatched, in_log } = self;
+        write!(f, "{matched} of its customers are in the log, {} are not", unmatched.len())?;
+        if unmatched.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<String> = unmatched.iter().take(SHOWN_IDS).map(|id| shown(&id.id)).collect();
+        write!(f, ": {}", shown.join(", "))?;
+        if unmatched.len() > SHOWN_IDS {
+            write!(f, " and {} more", unmatched.len() - SHOWN_IDS)?;
+        }
+        match in_log {
+            Some(id) if *matched == 0 => {
+                write!(f, "; the log's ids look like {}: are both written alike?", crate::error::shown(id))
+            }
+            _ => Ok(()),
+        }
+    }
+}
