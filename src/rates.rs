@@ -1,1 +1,11 @@
 //! How large is a rate, how do two differ, and how sure is that? Pure functions on counts and slices.
+
+mod stratified;
+mod multiple;
+mod funnel;
+
+pub use self::funnel::overdispersed_z;
+pub use self::multiple::{q_values, q_values_any_dependence};
+pub use self::stratified::{
+    Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
+};
