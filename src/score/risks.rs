@@ -2,17 +2,11 @@
 
 use super::Scores;
 use super::drivers::Driver;
-use crate::history::CustomerIds;
 
 impl Scores {
     /// Each row's customer, by rank of id, ascending.
     pub(crate) fn ranks(&self) -> &[u32] {
         &self.ranks
-    }
-
-    /// All customers of the log.
-    pub(crate) fn ids(&self) -> &CustomerIds {
-        &self.ids
     }
 
     /// Whether each row is a recent customer at or above the model's threshold.
