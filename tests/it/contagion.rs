@@ -63,28 +63,28 @@ fn orders(contagion: f64, seed: u64) -> Vec<Order> {
     orders
 }
 
-/// Log-loss and AUC over the last three cutoffs of a model that learned before them.
+/// Log-loss and AUC over the last three cutoffs of a model that learned before them; of customers who bought in the
+/// horizon before.
 fn tried(history: &History, columns: &[&str]) -> (f64, f64) {
     let snapshots = Snapshots::params(FeatureSet::standard(HORIZON_DAYS, columns))
         .with_horizon_days(HORIZON_DAYS)
-        .with_cutoffs(Cutoffs::rolling().at_most(14))
+        .with_cutoffs(Cutoffs::rolling().at_most(10))
         .build(history)
         .unwrap();
     let test_cutoff = snapshots.cutoffs()[snapshots.cutoffs().len() - 3];
     let (train, test) = snapshots.split_at(test_cutoff).unwrap();
     let model = ChurnModel::params().fit(&train).unwrap();
-    let evaluation = model.evaluate(&test).unwrap();
-    (evaluation.all.log_loss, evaluation.all.auc.unwrap())
+    let recent = model.evaluate(&test).unwrap().recent.unwrap();
+    (recent.log_loss, recent.auc.unwrap())
 }
 
-/// What peers bring: log-loss saved, AUC gained; means over three logs.
+/// What peers bring: log-loss saved, AUC gained; means over two logs.
 fn gain(contagion: f64) -> (f64, f64) {
     let mut gains = (0.0, 0.0);
-    for seed in 1..=3 {
+    for seed in 1..=2 {
         let history = history(&orders(contagion, seed));
         let (with, without) = (tried(&history, &["store"]), tried(&history, &[]));
-        println!("seed {seed}: with peers {with:?}, without {without:?}");
-        gains = (gains.0 + (without.0 - with.0) / 3.0, gains.1 + (with.1 - without.1) / 3.0);
+        gains = (gains.0 + (without.0 - with.0) / 2.0, gains.1 + (with.1 - without.1) / 2.0);
     }
     gains
 }
@@ -92,13 +92,11 @@ fn gain(contagion: f64) -> (f64, f64) {
 #[test]
 fn peers_pay_where_losses_spread() {
     let (log_loss, auc) = gain(0.9);
-    println!("{log_loss} {auc}");
-    assert!(log_loss > 0.003 && auc > 0.003, "log-loss {log_loss}, AUC {auc}");
+    assert!(log_loss > 0.005 && auc > 0.005, "log-loss {log_loss}, AUC {auc}");
 }
 
 #[test]
 fn peers_do_no_harm_where_they_do_not() {
     let (log_loss, auc) = gain(0.0);
-    println!("{log_loss} {auc}");
     assert!(log_loss > -0.001 && auc > -0.001, "log-loss {log_loss}, AUC {auc}");
 }
