@@ -1,5 +1,12 @@
 //! Whom did we lose, how fast, for which causes, is it us, and who will follow?
+//!
+//! [`LapseRule`] says who is lost and since when ([`Lapses`]); everything else is asked of those.
 
+mod lapse;
+mod status;
+mod periods;
+mod cohorts;
+mod attrition;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod neighbours;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
@@ -7,5 +14,13 @@ mod similar;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod followers;
 
+pub use self::attrition::{Attrition, PlainLoss, attrition};
+pub use self::cohorts::{Cohort, CohortPoint};
 pub use self::followers::{Follower, Followers, Similar};
+pub use self::lapse::{Lapse, LapseRule, Lapses, Life, NaturalReturn};
+pub use self::periods::{Period, PeriodLoss, TenureLoss};
 pub use self::similar::{CausesTold, LikelyCause};
+pub use self::status::{Status, StatusTable, Statuses};
+
+/// All intervals hold with this probability.
+const LEVEL: f64 = 0.95;

@@ -32,6 +32,7 @@ pub use calibration::{
 pub use delong::{AucCovariance, delong, delong_difference, delong_interval};
 pub use drift::{StabilityIndex, population_stability_index};
 pub use interval::{Interval, IntervalMethod, wilson};
+pub(crate) use interval::{two_sided, wilson_share};
 pub use probability::{brier, log_loss, log_losses, squared_errors, weighted_mean};
 pub use profit::{CampaignTerms, ProfitRow, ProfitRows, best_fraction, profit_at_fraction, profit_curve};
 pub use ranking::{GainRow, Ranking, average_precision, gains, roc_auc};

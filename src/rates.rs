@@ -3,9 +3,14 @@
 mod stratified;
 mod multiple;
 mod funnel;
+mod proportion;
+mod survival;
 
 pub use self::funnel::overdispersed_z;
 pub use self::multiple::{q_values, q_values_any_dependence};
 pub use self::stratified::{
     Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
 };
+pub use crate::metrics::wilson;
+pub use proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
+pub use survival::{KaplanMeier, SurvivalStep, conditional_losses};

@@ -50,6 +50,12 @@ pub(crate) fn dates(name: &str, days: impl IntoIterator<Item = crate::day::Day>)
     Int32Chunked::from_vec(name.into(), days).into_date().into_column()
 }
 
+/// A date column with gaps.
+pub(crate) fn nullable_dates(name: &str, days: impl IntoIterator<Item = Option<crate::day::Day>>) -> Column {
+    let days = days.into_iter().map(|day| day.map(crate::day::Day::days_since_epoch));
+    Int32Chunked::from_iter_options(name.into(), days).into_date().into_column()
+}
+
 /// Writes a frame as CSV or Parquet (zstd), by the ending of its name, whole or not at all.
 ///
 /// Floats are written with the fewest digits that read back as the same number; null is an empty

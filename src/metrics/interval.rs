@@ -33,6 +33,10 @@ pub enum IntervalMethod {
     /// Wald, with the standard error of DeLong et al. Each customer appears once.
     #[serde(rename = "delong")]
     DeLong,
+    /// Wald on the log of minus the log of a survival, with Greenwood's variance.
+    LogLog,
+    /// Newcombe's of a difference of two shares, from their Wilson intervals.
+    Newcombe,
     /// Quantiles of the replicates of a bootstrap.
     BootstrapPercentile,
     /// Quantiles of the replicates of a bootstrap, mirrored at the estimate.
@@ -42,7 +46,7 @@ pub enum IntervalMethod {
 impl Interval {
     /// Estimate ± normal quantile × standard error; `None` unless `level` lies between 0 and 1 and both
     /// numbers are finite.
-    pub(super) fn wald(
+    pub(crate) fn wald(
         estimate: f64,
         standard_error: f64,
         level: f64,
@@ -60,7 +64,7 @@ impl Interval {
     }
 
     /// The same with its ends brought back into the range that is possible.
-    pub(super) fn within(self, least: f64, most: f64) -> Self {
+    pub(crate) fn within(self, least: f64, most: f64) -> Self {
         Self { low: self.low.max(least), high: self.high.min(most), ..self }
     }
 }
@@ -100,21 +104,27 @@ pub fn wilson(successes: usize, trials: usize, level: f64) -> Option<Interval> {
     if trials == 0 || successes > trials {
         return None;
     }
+    wilson_share(successes as f64 / trials as f64, trials as f64, level)
+}
+
+/// The same of a share known from elsewhere, such as a weighted one, and the trials it is worth.
+pub(crate) fn wilson_share(estimate: f64, n: f64, level: f64) -> Option<Interval> {
+    if !((0.0..=1.0).contains(&estimate) && n > 0.0 && n.is_finite()) {
+        return None;
+    }
     let z = two_sided(level)?;
-    let n = trials as f64;
-    let estimate = successes as f64 / n;
     let standard_error = (estimate * (1.0 - estimate) / n).sqrt();
     let middle = estimate + z * z / (2.0 * n);
     let reach = z * (estimate * (1.0 - estimate) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
     // At the borders the ends are exact, and rounding must not say otherwise.
-    let low = if successes == 0 { 0.0 } else { (middle - reach) / scale };
-    let high = if successes == trials { 1.0 } else { (middle + reach) / scale };
+    let low = if estimate == 0.0 { 0.0 } else { (middle - reach) / scale };
+    let high = if estimate == 1.0 { 1.0 } else { (middle + reach) / scale };
     Some(Interval { estimate, low, high, standard_error, level, method: IntervalMethod::Wilson })
 }
 
 /// The normal quantile z with P(|Z| ≤ z) = `level`; `None` unless it lies between 0 and 1.
-pub(super) fn two_sided(level: f64) -> Option<f64> {
+pub(crate) fn two_sided(level: f64) -> Option<f64> {
     (level > 0.0 && level < 1.0).then(|| upper_quantile((1.0 - level) / 2.0))
 }
 

@@ -1,0 +1,509 @@
+//! Who is lost, and since when?
+
+use std::fmt;
+use std::sync::Arc;
+
+use polars::prelude::DataFrame;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::LEVEL;
+use crate::btyd::{MbgNbd, MbgNbdPosterior, Summary};
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::history::{CustomerIds, History};
+use crate::metrics::Interval;
+use crate::rates::wilson;
+use crate::table;
+
+/// Customers at a time; a constant, so that threads cannot show.
+const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
+
+/// When a customer counts as lost.
+///
+/// | setting | default |
+/// |---|---|
+/// | limit | lapsed where P(purchase in the next H days) is below .15 |
+/// | horizon H | 90 days |
+/// | overdue level | overdue where a silence this long has a chance below .05 if the customer is still there |
+///
+/// # Formula
+/// ```text
+/// p = 1/(1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))                  the chance of being still there
+/// lapsed   p · (1 − ((α+T)/(α+T+H))^(r+x)) < π                 both factors fall with the silence T − t_x
+/// overdue  ((α+t_x)/(α+T))^(r+x) < level
+/// ```
+/// with x, t_x and T as in [`btyd`](crate::btyd), in days. The lapse day is the first day on which this holds,
+/// at least one day after the last purchase. A customer who buys after it begins a second life: x = 0 from
+/// that purchase on, and the silence before it is no part of its rhythm.
+///
+/// The parameters are fitted once per as-of day, on first lives up to it, each seen until it lapsed or until
+/// that day, and are used for all lapse days up to it.
+///
+/// # References
+/// Batislam, Denizel and Filiztekin (2007), as in [`MbgNbd`].
+///
+/// # Examples
+/// ```
+/// use winback::losses::LapseRule;
+/// use winback::{Columns, History};
+///
+/// let columns = Columns::new("customer_id", "timestamp").with_amount("amount");
+/// let history = History::params(columns).read_csv(["data/online_retail_orders.csv"])?;
+/// let lapses = LapseRule::default().find(&history, history.observed_until())?;
+/// assert_eq!((lapses.lapsed(), lapses.customers()), (117, 4335));
+/// # Ok::<(), winback::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LapseRule {
+    limit: Limit,
+    horizon_days: i32,
+    overdue_level: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Limit {
+    /// P(purchase in the horizon) below this.
+    Chance(f64),
+    /// So many days of silence.
+    Days(i32),
+}
+
+impl Default for LapseRule {
+    fn default() -> Self {
+        LapseRule { limit: Limit::Chance(0.15), horizon_days: 90, overdue_level: 0.05 }
+    }
+}
+
+impl LapseRule {
+    /// Lapsed after so many days without a purchase, 1 to 9,125, whoever it is.
+    #[must_use]
+    pub fn fixed(days: i32) -> Self {
+        LapseRule { limit: Limit::Days(days), ..LapseRule::default() }
+    }
+
+    /// Sets the limit π, above 0 and below 1; a fixed rule becomes one of chances.
+    #[must_use]
+    pub fn with_limit(mut self, limit: f64) -> Self {
+        self.limit = Limit::Chance(limit);
+        self
+    }
+
+    /// Sets the horizon H, 1 to 9,125 days.
+    #[must_use]
+    pub fn with_horizon_days(mut self, days: i32) -> Self {
+        self.horizon_days = days;
+        self
+    }
+
+    /// Sets the level below which a silence is overdue, above 0 and below 1.
+    #[must_use]
+    pub fn with_overdue_level(mut self, level: f64) -> Self {
+        self.overdue_level = level;
+        self
+    }
+
+    /// The horizon H, in days.
+    #[must_use]
+    pub fn horizon_days(&self) -> i32 {
+        self.horizon_days
+    }
+
+    /// The limit π; `None` of a fixed rule.
+    #[must_use]
+    pub fn limit(&self) -> Option<f64> {
+        match self.limit {
+            Limit::Chance(limit) => Some(limit),
+            Limit::Days(_) => None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let days = crate::features::HORIZON_DAYS;
+        let share = |value: f64| value > 0.0 && value < 1.0;
+        match self.limit {
+            Limit::Chance(limit) if !share(limit) => {
+                return Err(Error::parameter("lapse limit", limit, "above 0 and below 1"));
+            }
+            Limit::Days(fixed) if !days.contains(&fixed) => {
+                return Err(Error::parameter("days until lapsed", fixed, "1 to 9,125 days"));
+            }
+            _ => {}
+        }
+        if !days.contains(&self.horizon_days) {
+            return Err(Error::parameter("horizon", self.horizon_days, "1 to 9,125 days"));
+        }
+        match share(self.overdue_level) {
+            true => Ok(()),
+            false => Err(Error::parameter("overdue level", self.overdue_level, "above 0 and below 1")),
+        }
+    }
+
+    /// Finds who had lapsed by the end of a day, and every lapse and return before it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a setting out of range, [`Error::AfterObserved`] for a day the log does not
+    /// reach, [`Error::BeforeFirstPurchase`] where nobody had bought.
+    pub fn find(&self, history: &History, as_of: Day) -> Result<Lapses> {
+        self.check()?;
+        let observed_until = history.observed_until();
+        if as_of > observed_until {
+            return Err(Error::AfterObserved { as_of, observed_until });
+        }
+        let until = as_of.days_since_epoch();
+        let ranks: Vec<u32> = (0..history.customers() as u32)
+            .filter(|&rank| history.first_purchase(rank as usize) <= until)
+            .collect();
+        if ranks.is_empty() {
+            return Err(history.nobody_bought_by(as_of));
+        }
+        let rhythm = self.fit(history, &ranks, as_of)?;
+        Ok(self.with_rhythm(history, ranks, as_of, rhythm))
+    }
+
+    /// The same with parameters that were fitted before.
+    pub(super) fn with_rhythm(
+        &self,
+        history: &History,
+        ranks: Vec<u32>,
+        as_of: Day,
+        rhythm: MbgNbdPosterior,
+    ) -> Lapses {
+        let model = rhythm.model();
+        let found = in_blocks(&ranks, |rank, lapses: &mut Vec<Lapse>| {
+            let days = history.run(rank as usize).until(as_of).days;
+            self.walk(model, rank, days, as_of, |lapse| lapses.push(lapse))
+        });
+        let (lives, lapses): (Vec<Vec<Life>>, Vec<Vec<Lapse>>) = found.into_iter().unzip();
+        let (lives, lapses) = (lives.concat(), lapses.concat());
+        let horizon = self.horizon_days;
+        let followed = lapses.iter().filter(|lapse| as_of.days_since(lapse.lapsed_on) >= horizon);
+        let (mut of, mut returned) = (0, 0);
+        for lapse in followed {
+            of += 1;
+            let back = lapse.returned_on.is_some_and(|day| day.days_since(lapse.lapsed_on) <= horizon);
+            returned += usize::from(back);
+        }
+        let natural_return =
+            wilson(returned, of, LEVEL).map(|share| NaturalReturn { lapsed: of, returned, share });
+        Lapses {
+            rule: *self,
+            as_of,
+            ids: Arc::clone(history.ids()),
+            ranks,
+            lives,
+            lapses,
+            natural_return,
+            rhythm,
+        }
+    }
+
+    /// Fits the rhythm, first to everything, then to first lives until they lapsed.
+    pub(super) fn fit(&self, history: &History, ranks: &[u32], as_of: Day) -> Result<MbgNbdPosterior> {
+        let whole: Vec<Summary> = summaries(history, ranks, |days| days, as_of);
+        let rhythm = MbgNbd::params().fit_held(&whole)?;
+        let first: Vec<Summary> = ranks
+            .par_iter()
+            .map(|&rank| {
+                let days = history.run(rank as usize).until(as_of).days;
+                let mut end = None;
+                self.walk(rhythm.model(), rank, days, as_of, |lapse| {
+                    end = end.or(Some(lapse.lapsed_on));
+                });
+                let end = end.unwrap_or(as_of);
+                let days = &days[..days.partition_point(|&day| day <= end.days_since_epoch())];
+                summary(days, end)
+            })
+            .collect();
+        MbgNbd::params().fit_held(&first)
+    }
+
+    /// Goes through a customer's lives: tells every lapse, and returns the life on the day. `days` has at
+    /// least one, all until `as_of`.
+    pub(super) fn walk(
+        &self,
+        model: &MbgNbd,
+        rank: u32,
+        days: &[i32],
+        as_of: Day,
+        mut lapsed: impl FnMut(Lapse),
+    ) -> Life {
+        let until = as_of.days_since_epoch();
+        let (mut start, mut lives, mut lapsed_on) = (0, 1, None);
+        for (at, &day) in days.iter().enumerate() {
+            let next = days.get(at + 1).copied();
+            let longest = next.map_or(until, |next| next - 1) - day;
+            let (repeats, span) = ((at - start) as f64, f64::from(day - days[start]));
+            let Some(silence) = self.crossing(model, repeats, span, longest) else { continue };
+            let on = Day::from_days_since_epoch(day + silence);
+            let returned_on = next.map(Day::from_days_since_epoch);
+            let last_purchase = Day::from_days_since_epoch(day);
+            lapsed(Lapse { rank, life: lives, last_purchase, lapsed_on: on, returned_on });
+            match next {
+                Some(_) => (start, lives) = (at + 1, lives + 1),
+                None => lapsed_on = Some(on),
+            }
+        }
+        let last = days.len() - 1;
+        let (first, latest) = (days[start], days[last]);
+        let summary =
+            Summary::new((last - start) as f64, f64::from(latest - first), f64::from(until - first));
+        Life { rank, lives, purchases: days.len(), summary, lapsed_on }
+    }
+
+    /// The first day of silence, from 1 to `longest`, on which the customer counts as lost.
+    fn crossing(&self, model: &MbgNbd, repeats: f64, span: f64, longest: i32) -> Option<i32> {
+        if longest < 1 {
+            return None;
+        }
+        let limit = match self.limit {
+            Limit::Days(days) => return (longest >= days).then_some(days),
+            Limit::Chance(limit) => limit,
+        };
+        let horizon = f64::from(self.horizon_days);
+        let is_lost = |silence: i32| {
+            let summary = Summary::new(repeats, span, span + f64::from(silence));
+            1.0 - model.p_no_purchase(summary, horizon) < limit
+        };
+        if !is_lost(longest) {
+            return None;
+        }
+        // The chance falls with every day of silence.
+        let (mut low, mut high) = (0, longest);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if is_lost(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
+    }
+
+    /// Days of silence after which somebody who has just bought for the first time counts as lost; `None`
+    /// where 9,125 are not enough.
+    pub(super) fn first_silence(&self, model: &MbgNbd) -> Option<i32> {
+        self.crossing(model, 0.0, 0.0, *crate::features::HORIZON_DAYS.end())
+    }
+
+    pub(super) fn is_overdue(&self, model: &MbgNbd, summary: Summary) -> bool {
+        let Summary { frequency, recency, age } = summary;
+        let log = (model.r() + frequency) * ((age - recency) / (model.alpha() + recency)).ln_1p();
+        -log < self.overdue_level.ln()
+    }
+}
+
+impl fmt::Display for LapseRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            Limit::Chance(limit) => write!(
+                f,
+                "lapsed: the chance of a purchase in the next {} days is below {:.0} %",
+                self.horizon_days,
+                100.0 * limit
+            ),
+            Limit::Days(days) => write!(f, "lapsed: {days} days without a purchase"),
+        }
+    }
+}
+
+/// Maps customers in blocks of one size; each block's own list comes back beside.
+fn in_blocks<T: Send, L: Send>(
+    ranks: &[u32],
+    of: impl Fn(u32, &mut Vec<L>) -> T + Sync,
+) -> Vec<(Vec<T>, Vec<L>)> {
+    ranks
+        .par_chunks(CUSTOMERS_PER_BLOCK)
+        .map(|ranks| {
+            let mut list = Vec::new();
+            let values = ranks.iter().map(|&rank| of(rank, &mut list)).collect();
+            (values, list)
+        })
+        .collect()
+}
+
+fn summaries<'a>(
+    history: &'a History,
+    ranks: &[u32],
+    of: impl Fn(&'a [i32]) -> &'a [i32] + Sync,
+    as_of: Day,
+) -> Vec<Summary> {
+    ranks.par_iter().map(|&rank| summary(of(history.run(rank as usize).until(as_of).days), as_of)).collect()
+}
+
+fn summary(days: &[i32], as_of: Day) -> Summary {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Summary::new(0.0, 0.0, 0.0) };
+    let age = as_of.days_since_epoch() - first;
+    Summary::new((days.len() - 1) as f64, f64::from(last - first), f64::from(age))
+}
+
+/// A customer was lost, and perhaps came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lapse {
+    #[serde(skip)]
+    pub(super) rank: u32,
+    /// Which of the customer's lives ended, from 1.
+    pub life: u32,
+    /// The last purchase of that life.
+    pub last_purchase: Day,
+    /// The first day on which the customer counted as lost.
+    pub lapsed_on: Day,
+    /// The first purchase after it.
+    pub returned_on: Option<Day>,
+}
+
+/// A customer's life as it is on the day.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Life {
+    #[serde(skip)]
+    pub(super) rank: u32,
+    /// Which of the customer's lives it is, from 1.
+    pub lives: u32,
+    /// Purchases of all lives.
+    pub purchases: usize,
+    /// Its repeat purchases, their span, and its age, in days.
+    pub summary: Summary,
+    /// When it ended.
+    pub lapsed_on: Option<Day>,
+}
+
+impl Life {
+    /// Days since the last purchase.
+    #[must_use]
+    pub fn days_since_last(&self) -> i32 {
+        (self.summary.age - self.summary.recency) as i32
+    }
+}
+
+/// How many of the lapsed come back by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct NaturalReturn {
+    /// Lapses at least H days ago.
+    pub lapsed: usize,
+    /// Those followed by a purchase within H days.
+    pub returned: usize,
+    /// Their share.
+    pub share: Interval,
+}
+
+/// Who had lapsed by the end of a day, and every lapse before it.
+#[derive(Clone, Debug)]
+pub struct Lapses {
+    pub(super) rule: LapseRule,
+    pub(super) as_of: Day,
+    pub(super) ids: Arc<CustomerIds>,
+    pub(super) ranks: Vec<u32>,
+    pub(super) lives: Vec<Life>,
+    pub(super) lapses: Vec<Lapse>,
+    natural_return: Option<NaturalReturn>,
+    pub(super) rhythm: MbgNbdPosterior,
+}
+
+impl Lapses {
+    /// The day.
+    #[must_use]
+    pub fn as_of(&self) -> Day {
+        self.as_of
+    }
+
+    /// The rule.
+    #[must_use]
+    pub fn rule(&self) -> &LapseRule {
+        &self.rule
+    }
+
+    /// How many customers had bought by then.
+    #[must_use]
+    pub fn customers(&self) -> usize {
+        self.lives.len()
+    }
+
+    /// How many of them counted as lost on that day.
+    #[must_use]
+    pub fn lapsed(&self) -> usize {
+        self.lives.iter().filter(|life| life.lapsed_on.is_some()).count()
+    }
+
+    /// Each customer's life, in order of customer.
+    #[must_use]
+    pub fn lives(&self) -> &[Life] {
+        &self.lives
+    }
+
+    /// Every lapse, in order of customer and day.
+    #[must_use]
+    pub fn lapses(&self) -> &[Lapse] {
+        &self.lapses
+    }
+
+    /// How many came back within H days of a lapse; `None` where no lapse is that old.
+    #[must_use]
+    pub fn natural_return(&self) -> Option<&NaturalReturn> {
+        self.natural_return.as_ref()
+    }
+
+    /// The model of rhythm behind it; times in days.
+    #[must_use]
+    pub fn rhythm(&self) -> &MbgNbdPosterior {
+        &self.rhythm
+    }
+
+    /// The chance of a purchase in the next H days, by life.
+    #[must_use]
+    pub fn p_purchase(&self, life: &Life) -> f64 {
+        1.0 - self.rhythm.model().p_no_purchase(life.summary, f64::from(self.rule.horizon_days))
+    }
+
+    /// `customer_id, life, last_purchase, lapsed_on, returned_on`: every lapse.
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn to_frame(&self) -> Result<DataFrame> {
+        let ranks: Vec<u32> = self.lapses.iter().map(|lapse| lapse.rank).collect();
+        let lives: Vec<u32> = self.lapses.iter().map(|lapse| lapse.life).collect();
+        table::frame(vec![
+            self.ids.column("customer_id", &ranks)?,
+            polars::prelude::Column::new("life".into(), lives),
+            table::dates("last_purchase", self.lapses.iter().map(|lapse| lapse.last_purchase)),
+            table::dates("lapsed_on", self.lapses.iter().map(|lapse| lapse.lapsed_on)),
+            table::nullable_dates("returned_on", self.lapses.iter().map(|lapse| lapse.returned_on)),
+        ])
+    }
+}
+
+impl fmt::Display for Lapses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (of, lost) = (self.customers(), self.lapsed());
+        write!(f, "{lost} of {of} customers ({:.0} %) are lost on {}", percent(lost, of), self.as_of)?;
+        write!(f, "\n  {}", self.rule)?;
+        if let (Limit::Chance(_), Some(silence)) =
+            (self.rule.limit, self.rule.first_silence(self.rhythm.model()))
+        {
+            write!(f, "; who has bought once is lost after {silence} days")?;
+        }
+        match &self.natural_return {
+            Some(NaturalReturn { lapsed, returned, share }) => write!(
+                f,
+                "\n  of {lapsed} who were lost at least {} days ago, {returned} came back within {0} days by themselves: {:.0} % ({:.0} to {:.0})",
+                self.rule.horizon_days,
+                100.0 * share.estimate,
+                100.0 * share.low,
+                100.0 * share.high
+            )?,
+            None => write!(
+                f,
+                "\n  nobody has been lost for {} days, so that nothing is known of returns",
+                self.rule.horizon_days
+            )?,
+        }
+        match self.rhythm.is_mostly_prior() {
+            true => write!(
+                f,
+                "\n  so few customers or repeat purchases say next to nothing of the rhythm: a stated prior stands in"
+            ),
+            false => Ok(()),
+        }
+    }
+}
+
+pub(super) fn percent(part: usize, of: usize) -> f64 {
+    100.0 * part as f64 / of.max(1) as f64
+}
