@@ -12,6 +12,8 @@ mod neighbours;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod similar;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
+mod exposure;
+#[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod followers;
 
 pub use self::attrition::{Attrition, PlainLoss, attrition};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 use serde::Serialize;
 
+use super::exposure::{Amounts, Exposures, Found};
 use super::neighbours::{Boxes, Points};
 use super::similar::{CausesTold, LikelyCause, Lost, LostPoints, StatedCauses};
 use crate::day::Day;
@@ -23,14 +24,6 @@ const SIMILAR: usize = 3;
 const MOST_SIMILAR: usize = 20;
 /// How many customers a summary names.
 const SHOWN: usize = 10;
-
-/// A finding that some customers are exposed to: a segment value, by column and text, and what was found there.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) segment: String,
-    pub(crate) value: String,
-    pub(crate) words: String,
-}
 
 /// What is known when followers are looked for.
 pub(crate) struct Known<'a> {
@@ -78,7 +71,8 @@ pub struct Follower {
     pub churn_probability: f64,
     /// Days since the last purchase.
     pub days_since_last: i32,
-    /// Spend to expect in the horizon of a customer who comes back, an amount; null without amounts.
+    /// Spend to expect in the horizon of a customer who comes back, an amount; null without amounts. It draws the
+    /// customer's own mean to that of all as two more purchases would, as losses by money do.
     pub value_amount: f64,
     /// [`churn_probability`](Self::churn_probability) × [`value_amount`](Self::value_amount).
     pub at_stake_amount: f64,
@@ -105,8 +99,9 @@ pub struct Follower {
 ///
 /// # Formula
 /// ```text
-/// at stake    = P(churned) × E[spend in H | buys in H]
-///             = P(churned) × E[spend in H] / (1 − P(no purchase in H))       by MBG/NBD and Gamma-Gamma
+/// at stake    = P(churned) × value
+/// value       = E[purchases in H] / (1 − P(no purchase in H)) · (Σ own amounts + 2 M) / (n + 2)
+///               by MBG/NBD ([`Values`](crate::value::Values)), M the mean amount of everyone's purchases
 /// distance²   = Σ_j β_j² (z_j − z'_j)²                                       z standardised columns
 /// compared at = the last weekly cutoff, back from the day, at which the lost customer's silence did not exceed
 ///               (last − first + H) / n, their own usual interval shrunk to the horizon
@@ -153,6 +148,7 @@ impl Followers {
         let likely = told.map(|told| told.around(&queries));
         let exposures = Exposures::new(history, known.findings);
         let drivers = scores.drivers_of(&rows);
+        let amounts = Amounts::new(history, scores.ranks(), as_of);
         let likely_of = |place: usize| likely.as_ref().map(|likely| likely[place]);
         let mut followers: Vec<Follower> = rows
             .iter()
@@ -161,7 +157,8 @@ impl Followers {
                 let (rank, p, value) =
                     (scores.ranks()[row], scores.probabilities()[row], &values.values()[row]);
                 let comes_back = (1.0 - value.p_no_purchase).max(f64::MIN_POSITIVE);
-                let value_amount = value.expected_spend / comes_back;
+                let purchases = value.expected_purchases / comes_back;
+                let value_amount = purchases * amounts.of(history, rank, as_of);
                 let similar = near[place].iter().map(|near| {
                     let (rank, lapsed_on) = known.lost[near.point as usize];
                     Similar {
@@ -178,7 +175,7 @@ impl Followers {
                     days_since_last: value.days_since_last as i32,
                     value_amount,
                     at_stake_amount: p * value_amount,
-                    at_stake_purchases: p * value.expected_purchases / comes_back,
+                    at_stake_purchases: p * purchases,
                     drivers: drivers[place].iter().map(|driver: &Driver| driver.words.clone()).collect(),
                     exposed_to: exposures.of(history, rank, as_of),
                     similar: similar.collect(),
@@ -282,32 +279,6 @@ fn peer_columns(model: &ChurnModel) -> Vec<String> {
     columns.collect()
 }
 
-/// Findings by segment column and code.
-struct Exposures<'a> {
-    found: Vec<(usize, u32, &'a str)>,
-}
-
-impl<'a> Exposures<'a> {
-    fn new(history: &History, findings: &'a [Found]) -> Self {
-        let found = findings.iter().filter_map(|finding| {
-            let column = history.segment_index(&finding.segment)?;
-            let values = history.segment_values(&finding.segment)?;
-            let code = values.iter().position(|value| *value == finding.value)? as u32;
-            Some((column, code, finding.words.as_str()))
-        });
-        Exposures { found: found.collect() }
-    }
-
-    /// By the value of the last order, which is how findings count exposure.
-    fn of(&self, history: &History, rank: u32, as_of: Day) -> Vec<String> {
-        let run = history.run(rank as usize).until(as_of);
-        let is_exposed = |&&(column, code, _): &&(usize, u32, &str)| {
-            run.segment(column).last().is_some_and(|&last| last == code)
-        };
-        self.found.iter().filter(is_exposed).map(|(.., words)| (*words).to_owned()).collect()
-    }
-}
-
 impl Serialize for Followers {
     /// The rows.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -319,7 +290,7 @@ impl fmt::Display for Followers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "who may follow: {} customers at risk of not buying in the {} days after {}",
+            "{} customers are at risk of not buying in the {} days after {}",
             self.rows.len(),
             self.horizon_days,
             self.as_of
@@ -328,7 +299,7 @@ impl fmt::Display for Followers {
             return Ok(());
         }
         if let Some(stake) = self.at_stake_amount() {
-            write!(f, ", {stake:.2} at stake (probability × spend if they come back)")?;
+            write!(f, "; {stake:.2} at stake (probability × what they would spend)")?;
         }
         if self.already_lost > 0 {
             write!(f, "\n  {} more are at risk by the model, but have lapsed already", self.already_lost)?;
@@ -357,8 +328,8 @@ impl fmt::Display for Followers {
                 .similar
                 .iter()
                 .map(|one| match one.stated {
-                    Some(cause) => format!("{} ({cause})", one.customer_id),
-                    None => one.customer_id.clone(),
+                    Some(cause) => format!("{} (lost {}, {cause})", one.customer_id, one.lapsed_on),
+                    None => format!("{} (lost {})", one.customer_id, one.lapsed_on),
                 })
                 .collect();
             let indent = width + 24.max(stake.len() + 14);
