@@ -7,7 +7,8 @@ use polars::prelude::{Column, DataFrame};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::lapse::{Lapses, Life, percent};
+use super::lapse::{Lapses, Life};
+use super::rule::percent;
 use crate::day::{Day, Window};
 use crate::error::Result;
 use crate::history::{CustomerIds, History};
