@@ -11,6 +11,9 @@ mod attrition;
 mod tune;
 mod reasons;
 mod ask;
+mod systemic;
+mod drops;
+mod contracts;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod neighbours;
 #[allow(dead_code, reason = "asked for when all parts are tied together")]
@@ -23,6 +26,8 @@ mod followers;
 pub use self::ask::{AskList, AskParams, Asked, ChosenBy};
 pub use self::attrition::{Attrition, PlainLoss, attrition};
 pub use self::cohorts::{Cohort, CohortPoint};
+pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
 pub use self::followers::{Follower, Followers, Similar};
 pub use self::lapse::{Lapse, LapseRule, Lapses, Life, NaturalReturn};
 pub use self::periods::{Period, PeriodLoss, TenureLoss};
@@ -30,7 +35,20 @@ pub use self::reasons::{CauseShare, ReasonShares, reason_shares, shares};
 pub use self::rule::LapseRule;
 pub use self::similar::{CausesTold, LikelyCause};
 pub use self::status::{Status, StatusTable, Statuses};
+pub use self::systemic::{
+    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
+};
 pub use self::tune::{TunedRule, Tuning};
 
 /// All intervals hold with this probability.
 const LEVEL: f64 = 0.95;
+
+mod systemic;
+mod drops;
+mod contracts;
+
+pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::systemic::{
+    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
+};

@@ -33,6 +33,8 @@ pub(crate) enum Holds {
 pub(crate) enum Need {
     /// The column and every value.
     Value,
+    /// The column, but not a value in each row.
+    Column,
     /// Neither.
     Nothing,
 }

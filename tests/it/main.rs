@@ -36,6 +36,7 @@ mod season;
 mod simulated;
 mod snapshots;
 mod support;
+mod systemic;
 mod tables;
 mod trials;
 mod value;

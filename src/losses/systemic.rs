@@ -1,0 +1,376 @@
+//! Does a segment value lose more customers than comparable customers elsewhere?
+
+mod panel;
+mod tally;
+mod judge;
+
+use std::fmt;
+
+use polars::prelude::*;
+use serde::Serialize;
+
+pub(super) use self::judge::judge;
+pub use self::panel::ModelRisk;
+pub(super) use self::panel::{Panel, PanelColumn};
+use self::panel::{landmarks, of_history};
+use crate::day::Day;
+use crate::error::{Error, Result};
+use crate::evidence::Cause;
+use crate::features::HORIZON_DAYS;
+use crate::history::History;
+use crate::table;
+
+/// What is said of a value, or of a value and a cause.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub enum Verdict {
+    /// It loses more, by more than chance and by at least the minimum lift.
+    Systemic,
+    /// It does not lose the minimum lift more: what was lost there was lost one by one.
+    Individual,
+    /// Too few to tell, or explained by another finding.
+    Insufficient,
+}
+
+/// Whose doing a loss is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub enum Whose {
+    /// Service, quality, own prices.
+    Ours,
+    /// A rival, or the need is gone.
+    Outside,
+    /// No cause is attached, or causes of both kinds.
+    Unknown,
+}
+
+impl Whose {
+    /// Whose doing that cause is.
+    #[must_use]
+    pub fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::ServiceFailure | Cause::Price | Cause::NotTheRightFit => Whose::Ours,
+            Cause::Competitor | Cause::NoLongerNeeded => Whose::Outside,
+            Cause::Other | Cause::Unknown => Whose::Unknown,
+        }
+    }
+}
+
+/// How to look for systemic losses.
+///
+/// | setting | default |
+/// |---|---|
+/// | horizon | 90 days |
+/// | landmarks | at most 8, a horizon apart |
+/// | minimum lift | 1.25 |
+/// | budget | half of the 5 % that may be found by chance; [sudden drops](super::Drops) have the other half |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SystemicParams {
+    horizon_days: i32,
+    landmarks: usize,
+    minimum_lift: f64,
+    budget_fraction: f64,
+}
+
+/// One value, or one value and cause, and what is said of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The segment column.
+    pub segment: String,
+    /// Its value.
+    pub value: String,
+    /// The cause tested; none for losses of all causes.
+    pub cause: Option<Cause>,
+    /// Whose doing it is, by the causes attached.
+    pub whose: Whose,
+    /// Customers at landmarks, each counted at every landmark; customers where a table was read.
+    pub exposed: usize,
+    /// Distinct customers exposed.
+    pub customers: usize,
+    /// How many of the exposed were lost (for that cause).
+    pub lost: usize,
+    /// How many would have been at the rates of comparable customers elsewhere.
+    pub expected: Option<f64>,
+    /// The Mantel–Haenszel ratio; none where it is unbounded or nothing compares.
+    pub lift: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// The false discovery rate at which it would be a finding, allowing for the budget; none where it was
+    /// not tested.
+    pub q: Option<f64>,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// The finding, `segment=value`, within whose strata it is none.
+    pub explained_by: Option<String>,
+    /// The exposed needed to find the minimum lift in 80 % of all cases.
+    pub needed: Option<u64>,
+    /// Observed over expected of a model without segments, over the same elsewhere, where one was given.
+    pub model_lift: Option<f64>,
+}
+
+impl Finding {
+    fn new(segment: &str, value: &str, cause: Option<Cause>) -> Self {
+        Finding {
+            segment: segment.to_owned(),
+            value: value.to_owned(),
+            cause,
+            whose: Whose::Unknown,
+            exposed: 0,
+            customers: 0,
+            lost: 0,
+            expected: None,
+            lift: None,
+            low: None,
+            high: None,
+            q: None,
+            verdict: Verdict::Insufficient,
+            explained_by: None,
+            needed: None,
+            model_lift: None,
+        }
+    }
+}
+
+/// What all systemic findings lost together; who is exposed to several counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SystemicTotals {
+    /// Losses among the exposed.
+    pub losses: usize,
+    /// Distinct customers lost.
+    pub customers: usize,
+    /// Losses to expect at the rates elsewhere.
+    pub expected: f64,
+    /// Losses above that.
+    pub excess: f64,
+    /// Spend of the lost in the year before, where amounts were read.
+    pub amount: Option<f64>,
+    /// The part of it that goes with the excess.
+    pub excess_amount: Option<f64>,
+}
+
+/// Loss by tenure, all values together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TenureBand {
+    /// First month of the band, from 0.
+    pub from_months: u32,
+    /// The month it ends before; none for the last.
+    pub until_months: Option<u32>,
+    /// Customer-months spent in it.
+    pub customer_months: f64,
+    /// Customers lost in it.
+    pub lost: usize,
+    /// Lost per 100 customer-months.
+    pub per_100_months: Option<f64>,
+}
+
+/// Which segment values lose more than comparable customers elsewhere.
+///
+/// At each landmark, customers who bought in the horizon before it are exposed to the segment value of their
+/// last purchase, and compared with others of the same landmark, the same purchases in the two horizons before
+/// it and the same recency. Lost are those who buy nothing in the horizon after it. Landmarks lie a horizon
+/// apart, so that no day of loss counts twice.
+///
+/// `Systemic`: q ≤ .05, lower end of the interval > 1, lift at least the minimum. `Individual`: upper end
+/// below the minimum. Else `Insufficient`, as is every value with fewer than 20 customers. With 20 or more
+/// values that can vary, they are also judged against the spread between them. p is the larger of an exact one and of one that
+/// counts whole customers, and the interval is widened likewise. Causes are tested where losses of all causes
+/// are systemic.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Systemic {
+    /// Days without a purchase that make a loss; none for a customer table.
+    pub horizon_days: Option<i32>,
+    /// The landmarks, ascending; empty for a customer table.
+    pub landmarks: Vec<Day>,
+    /// One per value with no cause, and one per value and cause tested, in order of segment, value and cause.
+    pub rows: Vec<Finding>,
+    /// What the systemic ones lost together.
+    pub totals: SystemicTotals,
+    /// Loss by tenure, where a table has a tenure column.
+    pub tenure: Vec<TenureBand>,
+    /// Whether ratios are of rates per time; else they are of shares.
+    pub is_rates: bool,
+}
+
+impl Systemic {
+    /// Begins to look for systemic losses.
+    #[must_use]
+    pub fn params() -> SystemicParams {
+        SystemicParams { horizon_days: 90, landmarks: 8, minimum_lift: 1.25, budget_fraction: 0.5 }
+    }
+
+    /// The rows that are systemic.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.rows.iter().filter(|row| row.verdict == Verdict::Systemic)
+    }
+
+    /// One row per value, or value and cause; see [`Finding`].
+    ///
+    /// # Errors
+    /// Only where polars refuses to build the table.
+    pub fn to_frame(&self) -> Result<DataFrame> {
+        let texts = |name: &str, text: &dyn Fn(&Finding) -> Option<String>| {
+            Column::new(name.into(), self.rows.iter().map(text).collect::<Vec<Option<String>>>())
+        };
+        let counts = |name: &str, count: &dyn Fn(&Finding) -> usize| {
+            Column::new(name.into(), self.rows.iter().map(|row| count(row) as u64).collect::<Vec<u64>>())
+        };
+        let floats = |name: &str, number: &dyn Fn(&Finding) -> Option<f64>| {
+            table::nullable_floats(name, self.rows.iter().map(|row| number(row).unwrap_or(f64::NAN)))
+        };
+        table::frame(vec![
+            texts("segment", &|row| Some(row.segment.clone())),
+            texts("value", &|row| Some(row.value.clone())),
+            texts("cause", &|row| row.cause.map(|cause| cause.to_string())),
+            texts("whose", &|row| Some(format!("{:?}", row.whose))),
+            counts("exposed", &|row| row.exposed),
+            counts("lost", &|row| row.lost),
+            floats("expected", &|row| row.expected),
+            floats("lift", &|row| row.lift),
+            floats("low", &|row| row.low),
+            floats("high", &|row| row.high),
+            floats("q", &|row| row.q),
+            texts("verdict", &|row| Some(format!("{:?}", row.verdict))),
+            texts("explained_by", &|row| row.explained_by.clone()),
+            floats("needed", &|row| row.needed.map(|needed| needed as f64)),
+            floats("model_lift", &|row| row.model_lift),
+        ])
+    }
+}
+
+impl SystemicParams {
+    /// Sets the days without a purchase that make a loss, 1 to 9,125.
+    #[must_use]
+    pub fn with_horizon_days(mut self, days: i32) -> Self {
+        self.horizon_days = days;
+        self
+    }
+
+    /// Sets the most landmarks to look from, 1 to 100.
+    #[must_use]
+    pub fn with_landmarks(mut self, at_most: usize) -> Self {
+        self.landmarks = at_most;
+        self
+    }
+
+    /// Sets the least lift worth speaking of, above 1 and at most 100.
+    #[must_use]
+    pub fn with_minimum_lift(mut self, lift: f64) -> Self {
+        self.minimum_lift = lift;
+        self
+    }
+
+    /// Sets the part of the 5 % budget for chance findings that these tests may use, above 0 and at most 1;
+    /// q is divided by it.
+    #[must_use]
+    pub fn with_budget_fraction(mut self, fraction: f64) -> Self {
+        self.budget_fraction = fraction;
+        self
+    }
+
+    /// Looks at every segment column of the log, by what was known at the end of `as_of`. `causes` are those
+    /// that customers stated, by rank.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a setting out of range, [`Error::AfterObserved`] for a day the log does not reach,
+    /// [`Error::NoCutoffs`] for a log shorter than two horizons.
+    pub fn find(&self, history: &History, as_of: Day, causes: Option<&[Option<Cause>]>) -> Result<Systemic> {
+        self.find_beside(history, as_of, causes, None)
+    }
+
+    /// The same, cross-checked against a churn model that knows no segments: where its observed over expected
+    /// losses are no higher at a value than elsewhere, nothing systemic is claimed.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and those of the model.
+    pub fn find_beside(
+        &self,
+        history: &History,
+        as_of: Day,
+        causes: Option<&[Option<Cause>]>,
+        model: Option<ModelRisk<'_>>,
+    ) -> Result<Systemic> {
+        self.check()?;
+        let observed_until = history.observed_until();
+        if as_of > observed_until {
+            return Err(Error::AfterObserved { as_of, observed_until });
+        }
+        let landmarks = landmarks(history, as_of, self.horizon_days, self.landmarks)?;
+        let panel = of_history(history, &landmarks, self.horizon_days, causes, model)?;
+        Ok(Systemic { horizon_days: Some(self.horizon_days), landmarks, ..judge(&panel, self) })
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |name, found: String, expected| Err(Error::parameter(name, found, expected));
+        if !HORIZON_DAYS.contains(&self.horizon_days) {
+            return wrong("horizon", format!("{} days", self.horizon_days), "1 to 9,125 days");
+        }
+        if !(1..=100).contains(&self.landmarks) {
+            return wrong("landmarks", self.landmarks.to_string(), "1 to 100");
+        }
+        if !(self.minimum_lift > 1.0 && self.minimum_lift <= 100.0) {
+            return wrong("minimum lift", self.minimum_lift.to_string(), "above 1 and at most 100");
+        }
+        if !(self.budget_fraction > 0.0 && self.budget_fraction <= 1.0) {
+            return wrong("budget fraction", self.budget_fraction.to_string(), "above 0 and at most 1");
+        }
+        Ok(())
+    }
+}
+
+/// Two digits after the point, or a dash.
+fn short(number: Option<f64>) -> String {
+    number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"))
+}
+
+impl fmt::Display for Systemic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<&Finding> = self.rows.iter().filter(|row| row.cause.is_none()).collect();
+        let of = |verdict: Verdict| values.iter().filter(|row| row.verdict == verdict).count();
+        let basis = if self.is_rates || self.horizon_days.is_some() { "" } else { " (shares, not rates)" };
+        writeln!(
+            f,
+            "systemic or individual{basis}: {} values, {} systemic, {} individual, {} with too little to tell",
+            values.len(),
+            of(Verdict::Systemic),
+            of(Verdict::Individual),
+            of(Verdict::Insufficient)
+        )?;
+        for row in self.rows.iter().filter(|row| row.verdict == Verdict::Systemic) {
+            let cause = row.cause.map_or_else(String::new, |cause| format!(" for {cause}"));
+            writeln!(
+                f,
+                "  {} {}{cause}: {} of {} lost, {} expected, lift {} ({} to {}), {:?}",
+                row.segment,
+                row.value,
+                row.lost,
+                row.exposed,
+                row.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.0}")),
+                short(row.lift),
+                short(row.low),
+                short(row.high),
+                row.whose
+            )?;
+        }
+        for row in self.rows.iter().filter(|row| row.explained_by.is_some()) {
+            let by = row.explained_by.as_deref().unwrap_or_default();
+            writeln!(f, "  {} {}: explained by {by}", row.segment, row.value)?;
+        }
+        if self.totals.losses > 0 {
+            write!(
+                f,
+                "  together {} customers lost, {:.0} more than expected",
+                self.totals.customers, self.totals.excess
+            )?;
+            if let Some(amount) = self.totals.excess_amount {
+                write!(f, ", who spent {amount:.0} in the year before")?;
+            }
+            writeln!(f)?;
+        }
+        for band in &self.tenure {
+            let until = band.until_months.map_or_else(|| "on".to_owned(), |until| format!("to {until}"));
+            let rate = short(band.per_100_months);
+            writeln!(f, "  month {} {until}: {rate} lost per 100 customer-months", band.from_months)?;
+        }
+        Ok(())
+    }
+}
