@@ -14,22 +14,23 @@ mod ask;
 mod systemic;
 mod drops;
 mod contracts;
-#[allow(dead_code, reason = "asked for when all parts are tied together")]
+mod customers;
 mod neighbours;
-#[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod similar;
-#[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod exposure;
-#[allow(dead_code, reason = "asked for when all parts are tied together")]
 mod followers;
+mod examination;
+mod words;
 
 pub use self::ask::{AskList, AskParams, Asked, ChosenBy};
 pub use self::attrition::{Attrition, PlainLoss, attrition};
 pub use self::cohorts::{Cohort, CohortPoint};
 pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::customers::CustomerLosses;
 pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::examination::{Losses, LossesParams};
 pub use self::followers::{Follower, Followers, Similar};
-pub use self::lapse::{Lapse, LapseRule, Lapses, Life, NaturalReturn};
+pub use self::lapse::{Lapse, Lapses, Life, NaturalReturn};
 pub use self::periods::{Period, PeriodLoss, TenureLoss};
 pub use self::reasons::{CauseShare, ReasonShares, reason_shares, shares};
 pub use self::rule::LapseRule;
@@ -42,13 +43,3 @@ pub use self::tune::{TunedRule, Tuning};
 
 /// All intervals hold with this probability.
 const LEVEL: f64 = 0.95;
-
-mod systemic;
-mod drops;
-mod contracts;
-
-pub use self::contracts::{ContractParams, Contracts, flag};
-pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
-pub use self::systemic::{
-    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
-};
