@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use md5::{Digest, Md5};
 use polars::prelude::{Column, DataFrame};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::lapse::Lapses;
 use super::periods::{Worth, lapses_of};
@@ -190,6 +190,25 @@ impl AskList {
             ),
             table::nullable_floats("value_amount", self.asked.iter().map(|asked| asked.value)),
         ])
+    }
+}
+
+/// One entry per customer, of the columns of the frame.
+impl Serialize for AskList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            customer_id: std::borrow::Cow<'a, str>,
+            chosen_by: ChosenBy,
+            inclusion_probability: f64,
+            value_amount: Option<f64>,
+        }
+        serializer.collect_seq(self.asked.iter().map(|asked| Row {
+            customer_id: self.ids.text(asked.rank as usize),
+            chosen_by: asked.chosen_by,
+            inclusion_probability: asked.inclusion_probability,
+            value_amount: Some(asked.value).filter(|value| !value.is_nan()),
+        }))
     }
 }
 

@@ -4,10 +4,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::attrition::{Attrition, attrition};
+use super::contrast::{Contrast, contrast};
 use super::drops::{DropKind, DropParams, Drops};
 use super::exposure::Found;
 use super::followers::{Followers, FollowersParams, Known};
 use super::lapse::Lapses;
+use super::profile::{Profiles, profiles};
 use super::reasons::{ReasonShares, reason_shares};
 use super::rule::LapseRule;
 use super::status::Statuses;
@@ -93,6 +95,15 @@ impl LossesParams {
         let lapses = rule.find(history, as_of)?;
         let statuses = lapses.statuses(history);
         let attrition = attrition(history, &lapses);
+        let profiles = profiles(history, &lapses);
+        let contrast = match contrast(history, &lapses) {
+            Ok(contrast) => Some(contrast),
+            Err(error @ (Error::NoCutoffs { .. } | Error::BeforeFirstPurchase { .. })) => {
+                left_out.push(format!("what the lost had in common: {error}"));
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let reasons = evidence.reasons().map(|reasons| reason_shares(history, &lapses, reasons));
         let causes = evidence.reasons().map(|reasons| reasons.known_by(as_of).causes(history));
 
@@ -111,6 +122,8 @@ impl LossesParams {
             lapses,
             statuses,
             attrition,
+            profiles,
+            contrast,
             reasons,
             systemic,
             drops,
@@ -199,7 +212,7 @@ fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
 /// What an examination of losses found.
 ///
 /// [`Display`](fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
-/// `horizon_days`, `attrition`, `statuses`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`,
+/// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`,
 /// `followers`, `similar_causes` and `left_out`.
 #[derive(Clone, Debug)]
 pub struct Losses {
@@ -208,6 +221,8 @@ pub struct Losses {
     pub(super) lapses: Lapses,
     pub(super) statuses: Statuses,
     pub(super) attrition: Attrition,
+    pub(super) profiles: Profiles,
+    pub(super) contrast: Option<Contrast>,
     pub(super) reasons: Option<ReasonShares>,
     pub(super) systemic: Option<Systemic>,
     pub(super) drops: Drops,
@@ -274,6 +289,18 @@ impl Losses {
         &self.attrition
     }
 
+    /// Every customer's habits, and what changed in them.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// What the lost had in common, against those who stayed; `None` where it is [left out](Self::left_out).
+    #[must_use]
+    pub fn contrast(&self) -> Option<&Contrast> {
+        self.contrast.as_ref()
+    }
+
     /// Why the lost left, by what was said; `None` without a table of reasons.
     #[must_use]
     pub fn reasons(&self) -> Option<&ReasonShares> {
@@ -313,6 +340,7 @@ impl Serialize for Losses {
         map.serialize_entry("horizon_days", &self.horizon_days)?;
         map.serialize_entry("attrition", &self.attrition)?;
         map.serialize_entry("statuses", self.statuses.table())?;
+        map.serialize_entry("profile", &self.contrast)?;
         let causes = self.reasons.as_ref().map_or(&[][..], |reasons| &reasons.causes);
         map.serialize_entry("reasons", causes)?;
         map.serialize_entry("reasons_known", &self.reasons)?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use super::LEVEL;
 use super::rule::{LapseRule, Limit, percent};
@@ -295,6 +296,20 @@ impl Lapses {
             table::dates("lapsed_on", self.lapses.iter().map(|lapse| lapse.lapsed_on)),
             table::nullable_dates("returned_on", self.lapses.iter().map(|lapse| lapse.returned_on)),
         ])
+    }
+}
+
+/// What stands above the tables: the day, the rule, how many, how many came back, the rhythm.
+impl Serialize for Lapses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut whole = serializer.serialize_struct("Lapses", 6)?;
+        whole.serialize_field("as_of", &self.as_of)?;
+        whole.serialize_field("rule", &self.rule)?;
+        whole.serialize_field("customers", &self.customers())?;
+        whole.serialize_field("lapsed", &self.lapsed())?;
+        whole.serialize_field("natural_return", &self.natural_return)?;
+        whole.serialize_field("rhythm", &self.rhythm)?;
+        whole.end()
     }
 }
 

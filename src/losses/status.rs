@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::lapse::{Lapses, Life};
 use super::rule::percent;
@@ -223,6 +223,13 @@ impl Statuses {
             table::nullable_floats("purchase_probability", self.p_purchase.iter().copied()),
             table::nullable_dates("lapsed_on", self.lives.iter().map(|life| life.lapsed_on)),
         ])
+    }
+}
+
+/// As its [`StatusTable`].
+impl Serialize for Statuses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.table.serialize(serializer)
     }
 }
 

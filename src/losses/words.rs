@@ -9,6 +9,9 @@ impl fmt::Display for Losses {
         writeln!(f, "WHO IS LOST\n{}\n", self.lapses)?;
         writeln!(f, "{}\n", self.statuses)?;
         writeln!(f, "HOW MANY\n{}\n", self.attrition)?;
+        if let Some(contrast) = &self.contrast {
+            writeln!(f, "WHAT THE LOST HAD IN COMMON\n{contrast}\n")?;
+        }
         if let Some(reasons) = &self.reasons {
             writeln!(f, "WHY\n{reasons}\n")?;
         }

@@ -19,6 +19,7 @@ mod grouping_notices;
 mod layers;
 mod leaks;
 mod logs;
+mod losses;
 mod messages;
 mod metrics;
 mod model;
