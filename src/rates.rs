@@ -1,16 +1,16 @@
 //! How large is a rate, how do two differ, and how sure is that? Pure functions on counts and slices.
 
+mod proportion;
+mod survival;
 mod stratified;
 mod multiple;
 mod funnel;
-mod proportion;
-mod survival;
 
 pub use self::funnel::overdispersed_z;
 pub use self::multiple::{q_values, q_values_any_dependence};
+pub use self::proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
 pub use self::stratified::{
     Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
 };
+pub use self::survival::{KaplanMeier, SurvivalStep, conditional_losses};
 pub use crate::metrics::wilson;
-pub use proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
-pub use survival::{KaplanMeier, SurvivalStep, conditional_losses};

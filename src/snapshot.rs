@@ -164,7 +164,8 @@ impl Snapshots {
     /// boolean), and every feature of the set that such a log can provide, by name, with null where undefined. Other columns are
     /// ignored; rows may come in any order. `days_since_last` must be among the features.
     ///
-    /// `reading` says how the log behind the table was read; scoring compares with it.
+    /// `reading` says how the log behind the table was read; scoring compares with it. Where the table holds recent
+    /// customers only, say so: [`with_population`](Self::with_population).
     ///
     /// # Errors
     /// [`Error::FeatureMismatch`] for missing columns, wrong types, null keys or labels, doubled rows
@@ -193,6 +194,27 @@ impl Snapshots {
             reading: reading.clone(),
             fingerprint: "computed elsewhere".to_owned(),
         })
+    }
+
+    /// Says whom a table computed elsewhere holds; everyone who had bought, unless told.
+    ///
+    /// # Errors
+    /// [`Error::FeatureMismatch`] where a row does not belong to that population.
+    pub fn with_population(mut self, population: Population) -> Result<Self> {
+        let horizon_days = self.label.horizon_days;
+        let strangers =
+            self.days_since_last.iter().filter(|&&days| !population.includes(days, horizon_days)).count();
+        if strangers > 0 {
+            return Err(Error::FeatureMismatch {
+                origin: "snapshots".to_owned(),
+                problem: format!(
+                    "{strangers} of {} rows do not hold {population}; leave them out",
+                    self.days_since_last.len()
+                ),
+            });
+        }
+        self.population = population;
+        Ok(self)
     }
 
     /// How many rows: one per customer and cutoff.

@@ -35,7 +35,7 @@ pub enum Population {
 }
 
 impl Population {
-    fn includes(self, days_since_last: i32, horizon_days: i32) -> bool {
+    pub(crate) fn includes(self, days_since_last: i32, horizon_days: i32) -> bool {
         match self {
             Population::All => true,
             Population::Recent => days_since_last < horizon_days,

@@ -20,6 +20,8 @@ const HALF_YEAR_DAYS: i32 = 183;
 const MOST_YEARS: i32 = 10;
 /// It is learned from at most so many cutoffs.
 const MOST_CUTOFFS: i32 = 120;
+/// About so many rows are walked at a time.
+const MOST_ROWS: usize = 1 << 20;
 /// They reach so far back: all years that are looked at, and what was usual around the first of them.
 const MOST_DAYS: i32 = 366 * MOST_YEARS + HALF_YEAR_DAYS;
 /// They lie no further apart than this, so that half a year has [`LEAST_CUTOFFS`] of them.
@@ -267,20 +269,18 @@ impl ChurnModel {
         let last = self.provenance.last_cutoff.min(history.observed_until().plus_days(-self.label.days()));
         let cutoffs = cutoffs(first, last, horizon_days);
         let mut residuals = Vec::with_capacity(cutoffs.len());
-        for cutoff in cutoffs {
-            // One at a time, so that a long log does not need all its panels at once.
+        // A few at a time: one walk for all of them, and a long log does not need all its panels at once.
+        let at_a_time = (MOST_ROWS / history.customers().max(1)).clamp(1, cutoffs.len().max(1));
+        for cutoffs in cutoffs.chunks(at_a_time) {
             let built =
                 Snapshots::params(features.iter().cloned().fold(FeatureSet::empty(), FeatureSet::with))
                     .with_horizon_days(horizon_days)
                     .with_lead_days(self.label.lead_days)
                     .with_population(self.population)
-                    .with_cutoffs(Cutoffs::explicit([cutoff]))
+                    .with_cutoffs(Cutoffs::explicit(cutoffs.iter().copied()))
                     .build(history);
             match built {
-                Ok(snapshots) => {
-                    let log_odds = self.log_odds(snapshots.columns());
-                    residuals.push(Residual::new(cutoff, &log_odds, snapshots.labels()));
-                }
+                Ok(snapshots) => residuals.extend(self.residuals(&snapshots)),
                 Err(Error::BeforeFirstPurchase { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -288,6 +288,20 @@ impl ChurnModel {
         let season = Season::learn(residuals, horizon_days, &self.provenance.cutoffs);
         self.season = Some(season);
         Ok(self)
+    }
+
+    /// One residual per cutoff at which there was anybody.
+    fn residuals(&self, snapshots: &Snapshots) -> Vec<Residual> {
+        let log_odds = self.log_odds(snapshots.columns());
+        let mut of_cutoffs: Vec<(Vec<f64>, Vec<bool>)> = vec![Default::default(); snapshots.cutoffs().len()];
+        for ((&position, eta), &label) in snapshots.positions().iter().zip(log_odds).zip(snapshots.labels()) {
+            let (log_odds, churned) = &mut of_cutoffs[position as usize];
+            log_odds.push(eta);
+            churned.push(label);
+        }
+        let cutoffs =
+            snapshots.cutoffs().iter().zip(of_cutoffs).filter(|(_, (log_odds, _))| !log_odds.is_empty());
+        cutoffs.map(|(&cutoff, (log_odds, churned))| Residual::new(cutoff, &log_odds, &churned)).collect()
     }
 }
 

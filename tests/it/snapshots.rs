@@ -2,8 +2,9 @@
 
 use polars::prelude::*;
 use winback::features::Population;
+use winback::model::Recalibration;
 use winback::snapshot::{HorizonAdvice, LabelWindow};
-use winback::{Columns, Cutoffs, Day, Error, Feature, FeatureSet, History, Snapshots};
+use winback::{ChurnModel, Columns, Cutoffs, Day, Error, Feature, FeatureSet, History, Snapshots};
 
 use crate::logs::{Order, bytes, day, first_day, frame, history, params, rhythmic, standard};
 
@@ -262,4 +263,25 @@ fn a_horizon_far_from_the_rhythm_is_noticed() {
     );
     assert!(!HorizonAdvice::of(&history, 30).unwrap().is_far());
     assert!(HorizonAdvice::of(&history, 3).unwrap().is_far());
+}
+
+#[test]
+fn a_table_of_recent_customers_says_so() {
+    let log = history(&rhythmic(80, 400, 5));
+    let build = |population| {
+        Snapshots::params(standard(60)).with_horizon_days(60).with_population(population).build(&log).unwrap()
+    };
+    let (all, recent) = (build(Population::All), build(Population::Recent));
+    let back = |snapshots: &Snapshots| {
+        Snapshots::from_frame(&snapshots.to_frame().unwrap(), &standard(60), snapshots.label(), log.reading())
+            .unwrap()
+    };
+    assert!(recent.rows() < all.rows());
+    let model = ChurnModel::params().fit(&recent).unwrap();
+    let error = model.recalibrate(&back(&recent), Recalibration::Intercept).unwrap_err().to_string();
+    assert!(error.contains("the model was trained on"), "{error}");
+    let told = back(&recent).with_population(Population::Recent).unwrap();
+    model.recalibrate(&told, Recalibration::Intercept).unwrap();
+    let error = back(&all).with_population(Population::Recent).unwrap_err().to_string();
+    assert!(error.contains("leave them out"), "{error}");
 }
