@@ -11,13 +11,15 @@ use serde::Serialize;
 
 pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
-pub(super) use self::panel::{Panel, PanelColumn};
+pub(super) use self::panel::{Panel, PanelColumn, activity_class, spend_of_year_before};
 use self::panel::{landmarks, of_history};
+use self::tally::tally;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::Cause;
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
+use crate::rates::StratifiedRatio;
 use crate::table;
 
 /// What is said of a value, or of a value and a cause.
@@ -104,6 +106,8 @@ pub struct Finding {
     pub explained_by: Option<String>,
     /// The exposed needed to find the minimum lift in 80 % of all cases.
     pub needed: Option<u64>,
+    /// Spend in the year before of those lost above what was expected, where amounts were read.
+    pub excess_amount: Option<f64>,
     /// Observed over expected of a model without segments, over the same elsewhere, where one was given.
     pub model_lift: Option<f64>,
 }
@@ -126,6 +130,7 @@ impl Finding {
             verdict: Verdict::Insufficient,
             explained_by: None,
             needed: None,
+            excess_amount: None,
             model_lift: None,
         }
     }
@@ -315,6 +320,22 @@ impl SystemicParams {
         }
         Ok(())
     }
+}
+
+/// The ratio of one value against the rest of its column at one landmark.
+pub(super) fn ratio_at(
+    history: &History,
+    landmark: Day,
+    horizon_days: i32,
+    segment: &str,
+    value: &str,
+) -> Result<Option<StratifiedRatio>> {
+    let panel = of_history(history, &[landmark], horizon_days, None, None)?;
+    let Some(column) = panel.columns.iter().find(|column| column.name == segment) else { return Ok(None) };
+    let Some(code) = column.values.iter().position(|other| other == value) else { return Ok(None) };
+    let strata = (panel.strata.as_slice(), panel.strata_count);
+    let tallies = tally(&panel, column, &[code as u32], strata, &|record| panel.lost[record]);
+    Ok(tallies.first().and_then(|tally| tally.ratio))
 }
 
 /// Two digits after the point, or a dash.

@@ -16,6 +16,7 @@ mod explanations;
 mod grouping;
 mod grouping_laws;
 mod grouping_notices;
+mod incidents;
 mod layers;
 mod leaks;
 mod logs;

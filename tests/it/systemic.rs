@@ -230,10 +230,17 @@ fn study_of_controls_on_real_stores() {
 #[ignore = "a study of two hundred data sets, by hand"]
 fn study_of_power() {
     let data_sets = number("WINBACK_DATA_SETS", 200);
-    for (name, customers, every) in
-        [("frequent", 1_000, (5.0, 15.0)), ("mixed", 1_000, (6.0, 40.0)), ("rare", 1_600, (15.0, 50.0))]
-    {
-        let world = World { customers, every, loyal: 0.9, leaves: 0.3, ..PLAIN };
+    for (name, customers, every, stores) in [
+        ("frequent", 1_000, (5.0, 15.0), 6),
+        ("mixed", 1_000, (6.0, 40.0), 6),
+        ("rare", 1_600, (15.0, 50.0), 6),
+        ("few", 560, (7.0, 30.0), 4),
+        ("few and rare", 700, (15.0, 50.0), 4),
+    ] {
+        let world = World { customers, every, stores, loyal: 0.9, leaves: 0.3, ..PLAIN };
+        let regulars = Drops::params()
+            .find(&history(&log(&world, 0), world.days), first_day().plus_days(world.days - 1));
+        println!("{name}: {} regulars in {} stores", regulars.unwrap().regulars, world.stores);
         println!("{name}: [found, within 14 days, covered] of {data_sets}: {:?}", power(&world, data_sets));
     }
 }
@@ -383,4 +390,31 @@ fn a_flag_is_a_flag_or_an_error() {
     assert_eq!(same.to_string(), "columns is `lost` in two roles, expected one role per column");
     let gone = Contracts::params("lost").with_segments(["city"]).from_frame(&numbers).unwrap_err();
     assert!(gone.to_string().contains("city"), "{gone}");
+}
+
+#[test]
+fn threads_do_not_show() {
+    let history = history(&log(&World { failing: (8.0, 250), ..PLAIN }, 6), PLAIN.days);
+    let until = history.observed_until();
+    let all = || {
+        let systemic = Systemic::params().with_horizon_days(60).find(&history, until, None).unwrap();
+        let drops = Drops::params().with_seed(1).find(&history, until).unwrap();
+        serde_json::to_string(&(systemic, drops)).unwrap()
+    };
+    let at = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(all);
+    assert_eq!(at(1), at(3));
+}
+
+#[test]
+fn a_model_without_segments_is_heard() {
+    let history = history(&log(&World { failing: (8.0, 250), loyal: 0.95, ..PLAIN }, 3), PLAIN.days);
+    let until = history.observed_until();
+    let params = Systemic::params().with_horizon_days(60);
+    let lift = |risk: &dyn Fn(Day) -> winback::Result<Vec<f64>>| {
+        let found = params.find_beside(&history, until, None, Some(risk)).unwrap();
+        found.rows.iter().find(|row| row.value == "S0").unwrap().model_lift.unwrap()
+    };
+    assert!(lift(&|_| Ok(vec![0.2; history.customers()])) > 1.25);
+    let short = params.find_beside(&history, until, None, Some(&|_| Ok(vec![0.2])));
+    assert!(short.unwrap_err().to_string().contains("one per customer"));
 }

@@ -51,6 +51,7 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
             let p = if testable { outlying.map_or(tally.p, |p| tally.p.max(p)) } else { f64::NAN };
             let mut finding = Finding::new(&column.name, &column.values[tally.code as usize], None);
             finding.fill(&tally, panel.basis, params);
+            finding.excess_amount = excess_amount(panel, number, tally.code, &finding);
             finding.model_lift = model_lift(panel, number, tally.code);
             rows.push(Row { column: number, tally, p, finding });
         }
@@ -117,6 +118,16 @@ fn model_lift(panel: &Panel, column: usize, code: u32) -> Option<f64> {
     }
     let lift = (sums[1].0 / sums[1].1) / (sums[0].0 / sums[0].1);
     lift.is_finite().then_some(lift)
+}
+
+/// Spend in the year before of those lost above what was expected.
+fn excess_amount(panel: &Panel, column: usize, code: u32, finding: &Finding) -> Option<f64> {
+    let (amounts, expected) = (panel.amounts.as_ref()?, finding.expected?);
+    let codes = &panel.columns[column].codes;
+    let lost = (0..panel.records()).filter(|&record| codes[record] == code && panel.lost[record]);
+    let share = (1.0 - expected / finding.lost as f64).max(0.0);
+    let amount = lost.map(|record| amounts[record]).sum::<f64>() * share;
+    amount.is_finite().then_some(amount)
 }
 
 fn assign_q(rows: &mut [Row], budget_fraction: f64) {

@@ -153,26 +153,36 @@ fn record(
     landmark: Day,
     horizon_days: i32,
 ) -> Option<(Record, usize)> {
-    let before = Window::back_from(landmark, horizon_days).range_in(run.days);
+    let (class, last) = activity_class(run, landmark, horizon_days)?;
+    let record = Record {
+        customer: rank as u32,
+        stratum: number as u32 * STRATA_PER_LANDMARK + class,
+        landmark: number as u32,
+        lost: Window::label(landmark, 0, horizon_days).range_in(run.days).is_empty(),
+        amount: spend_of_year_before(run, landmark),
+    };
+    Some((record, last))
+}
+
+/// The class of purchases in the two horizons before a day and of recency, and the position of the last
+/// purchase; `None` where nothing was bought in the horizon before it.
+pub(crate) fn activity_class(run: &Run<'_>, day: Day, horizon_days: i32) -> Option<(u32, usize)> {
+    let before = Window::back_from(day, horizon_days).range_in(run.days);
     if before.is_empty() {
         return None;
     }
     let last = before.end - 1;
-    let recent = Window::back_from(landmark, horizon_days.saturating_mul(2)).range_in(run.days).len();
-    let class = PURCHASE_CLASSES.iter().filter(|&&start| recent >= start).count() as u32;
-    let silent = landmark.days_since_epoch() - run.days[last];
-    let recency = (i64::from(silent) * i64::from(RECENCY_CLASSES) / i64::from(horizon_days)) as u32;
-    let year = Window::back_from(landmark, DAYS_PER_YEAR).range_in(run.days);
-    let record = Record {
-        customer: rank as u32,
-        stratum: number as u32 * STRATA_PER_LANDMARK
-            + class * RECENCY_CLASSES as u32
-            + recency.min(RECENCY_CLASSES as u32 - 1),
-        landmark: number as u32,
-        lost: Window::label(landmark, 0, horizon_days).range_in(run.days).is_empty(),
-        amount: run.net.get(year).unwrap_or_default().iter().sum(),
-    };
-    Some((record, last))
+    let lately = Window::back_from(day, horizon_days.saturating_mul(2)).range_in(run.days).len();
+    let class = PURCHASE_CLASSES.iter().filter(|&&start| lately >= start).count() as u32;
+    let silent = i64::from(day.days_since_epoch() - run.days[last]);
+    let recency = (silent * i64::from(RECENCY_CLASSES) / i64::from(horizon_days)) as u32;
+    Some((class * RECENCY_CLASSES as u32 + recency.min(RECENCY_CLASSES as u32 - 1), last))
+}
+
+/// Net spend in the 365 days up to that one; 0 without amounts.
+pub(crate) fn spend_of_year_before(run: &Run<'_>, day: Day) -> f64 {
+    let year = Window::back_from(day, DAYS_PER_YEAR).range_in(run.days);
+    run.net.get(year).unwrap_or_default().iter().sum()
 }
 
 /// A customer's cause belongs to the last time they were lost.

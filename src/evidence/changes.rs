@@ -1,0 +1,121 @@
+//! What did the business change, where and when? The table of changes.
+
+use std::path::Path;
+
+use polars::prelude::DataFrame;
+use serde::Serialize;
+
+use super::cause::Cause;
+use super::reasons::ReasonsParams;
+use super::table::{TableParams, TableReport};
+use crate::day::Day;
+use crate::error::{FaultKind, Result};
+use crate::history::{History, Holds, Need, SideColumn, SideInput};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The segment column.
+    pub segment: String,
+    /// The value at which something was changed.
+    pub value: String,
+    /// The cause it was meant against, where said.
+    pub cause: Option<Cause>,
+    /// When.
+    pub changed_on: Day,
+    /// What, in words.
+    pub what: Option<String>,
+}
+
+/// Changes, in the order of the table: `segment, value, cause, changed_on, what`. Segment and value have to be
+/// in the log.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Changes {
+    rows: Vec<Change>,
+    report: TableReport,
+}
+
+impl Changes {
+    /// Reads a file: Parquet where its name ends in `.parquet`, else CSV with a header. Words for causes are those
+    /// that `reasons` knows.
+    ///
+    /// # Errors
+    /// A file or column that is not there or cannot serve; under
+    /// [`InvalidRows::Reject`](crate::history::InvalidRows::Reject) every faulty row at once.
+    pub fn read(
+        path: impl AsRef<Path>,
+        table: &TableParams,
+        reasons: &ReasonsParams,
+        history: &History,
+    ) -> Result<Self> {
+        Self::take(SideInput::File(path.as_ref()), table, reasons, history)
+    }
+
+    /// Takes a frame.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_frame(
+        frame: &DataFrame,
+        table: &TableParams,
+        reasons: &ReasonsParams,
+        history: &History,
+    ) -> Result<Self> {
+        Self::take(SideInput::Frame(frame), table, reasons, history)
+    }
+
+    /// Every row that can be used.
+    #[must_use]
+    pub fn rows(&self) -> &[Change] {
+        &self.rows
+    }
+
+    /// What the reading found.
+    #[must_use]
+    pub fn report(&self) -> &TableReport {
+        &self.report
+    }
+
+    fn take(
+        input: SideInput,
+        table: &TableParams,
+        reasons: &ReasonsParams,
+        history: &History,
+    ) -> Result<Self> {
+        let columns = [
+            SideColumn::new("segment", Holds::Text, Need::Value),
+            SideColumn::new("value", Holds::Text, Need::Value),
+            SideColumn::new("cause", Holds::Text, Need::Nothing),
+            SideColumn::new("changed_on", Holds::Days, Need::Value),
+            SideColumn::new("what", Holds::Text, Need::Nothing),
+        ];
+        let mut table = table.take(input, &columns)?;
+        for row in 0..table.rows() {
+            let text = |column: &str| table.texts(column)[row].clone();
+            let (segment, value, cause) = (text("segment"), text("value"), text("cause"));
+            let (Some(segment), Some(value)) = (segment, value) else { continue };
+            match history.segment_values(&segment) {
+                None => table.fault(FaultKind::UnknownWord, "segment", row, &segment),
+                Some(values) if !values.contains(&value) => {
+                    table.fault(FaultKind::UnknownWord, "value", row, &value);
+                }
+                Some(_) => {}
+            }
+            if let Some(cause) = cause.filter(|cause| reasons.cause(cause).is_none()) {
+                table.fault(FaultKind::UnknownWord, "cause", row, &cause);
+            }
+        }
+        let (kept, table, report) = table.finish()?;
+        let rows = kept.into_iter().filter_map(|row| {
+            let text = |column: &str| table.texts(column)[row].clone();
+            Some(Change {
+                segment: text("segment")?,
+                value: text("value")?,
+                cause: text("cause").and_then(|cause| reasons.cause(&cause)),
+                changed_on: table.days("changed_on")[row]?,
+                what: text("what"),
+            })
+        });
+        Ok(Changes { rows: rows.collect(), report })
+    }
+}
