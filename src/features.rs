@@ -27,4 +27,4 @@ pub use self::set::FeatureSet;
 pub(crate) use self::set::{HORIZON_DAYS, SPAN_DAYS, ascending};
 pub use self::view::CustomerView;
 pub use self::walk::Population;
-pub(crate) use self::walk::{Panel, panel_at, walk};
+pub(crate) use self::walk::{Panel, panel_at, walk, walk_each};

@@ -8,16 +8,23 @@ mod status;
 mod periods;
 mod cohorts;
 mod attrition;
+mod profile;
+mod contrast;
 mod tune;
 mod reasons;
 mod ask;
 mod systemic;
 mod drops;
 mod contracts;
+mod customers;
 mod incidents;
 mod changes;
-mod profile;
-mod contrast;
+mod neighbours;
+mod similar;
+mod exposure;
+mod followers;
+mod examination;
+mod words;
 
 pub use self::ask::{AskList, AskParams, Asked, ChosenBy};
 pub use self::attrition::{Attrition, PlainLoss, attrition};
@@ -25,13 +32,17 @@ pub use self::changes::{ChangeEffect, ChangeVerdict, Prevention, change_effects,
 pub use self::cohorts::{Cohort, CohortPoint};
 pub use self::contracts::{ContractParams, Contracts, flag};
 pub use self::contrast::{Contrast, ContrastRow, contrast};
-pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::customers::CustomerLosses;
+pub use self::drops::{BusinessDrop, BusinessVerdict, DropKind, DropParams, Drops, SuddenDrop};
+pub use self::examination::{Losses, LossesParams};
+pub use self::followers::{Follower, Followers, Similar};
 pub use self::incidents::{IncidentLoss, IncidentLosses};
 pub use self::lapse::{Lapse, Lapses, Life, NaturalReturn};
 pub use self::periods::{Period, PeriodLoss, TenureLoss};
 pub use self::profile::{Change, CustomerProfile, Favourite, Profiles, profiles};
 pub use self::reasons::{CauseShare, ReasonShares, reason_shares, shares};
 pub use self::rule::LapseRule;
+pub use self::similar::{CausesTold, LikelyCause};
 pub use self::status::{Status, StatusTable, Statuses};
 pub use self::systemic::{
     Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,

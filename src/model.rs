@@ -10,6 +10,7 @@ mod design;
 mod logistic;
 mod terms;
 mod scorer;
+mod space;
 mod curves;
 mod drivers;
 mod strength;

@@ -5,6 +5,7 @@
 
 mod words;
 mod drivers;
+mod risks;
 mod disk;
 
 use std::fmt;

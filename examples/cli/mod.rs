@@ -35,6 +35,11 @@ impl Progress {
         self.0.suspend(|| say_report(history));
     }
 
+    /// Says something above the line of progress.
+    pub fn say(&self, what: &impl std::fmt::Display) {
+        self.0.suspend(|| eprintln!("{what}"));
+    }
+
     /// As [`say_report`](Self::say_report), of a log on disk.
     pub fn say_disk_report(&self, history: &DiskHistory) {
         self.0.suspend(|| {

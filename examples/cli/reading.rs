@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use winback::error::FaultKind;
+use winback::evidence::TableParams;
 use winback::history::{DiskHistory, HistoryParams, InvalidRows, Refunds};
 use winback::{Columns, Day, History};
 
@@ -119,6 +120,24 @@ impl ReadingOptions {
                 .with_memory_bytes((memory_gib * GIB) as usize)
                 .read_parquet(&self.orders)
         })
+    }
+
+    /// How the business's other tables are read: as the orders are.
+    pub fn table(&self) -> TableParams {
+        let mut table = TableParams::default();
+        if let Some(format) = self.date_format.as_deref().filter(|format| *format != "iso") {
+            table = table.with_date_format(format);
+        }
+        if let Some(separator) = self.separator {
+            table = table.with_separator(separator);
+        }
+        if let Some(is_comma) = self.decimal_comma {
+            table = table.with_decimal_comma(is_comma);
+        }
+        match self.invalid_rows {
+            Some(InvalidRowsOption::Drop) => table.with_invalid_rows(InvalidRows::Drop),
+            _ => table,
+        }
     }
 
     fn read_by<T>(

@@ -111,6 +111,16 @@ impl PeerTable {
         PeerTable { folds: folds.clone(), ..self.clone() }
     }
 
+    /// The counts of one cutoff, for some customers of the same log.
+    pub(super) fn at(&self, cutoff: usize, ranks: &[u32]) -> Self {
+        PeerTable {
+            counts: std::sync::Arc::new(vec![self.counts[cutoff].clone()]),
+            overall: vec![self.overall[cutoff]],
+            folds: ranks.iter().map(|&rank| self.folds[rank as usize]).collect(),
+            ..*self
+        }
+    }
+
     pub(super) fn is_of(&self, column: usize, horizon_days: i32) -> bool {
         self.column == column && self.horizon_days == horizon_days
     }

@@ -121,6 +121,33 @@ pub(super) fn walk_among(
     }
 }
 
+/// Features of some customers, each at a day of their own (one they had bought by): per feature its values, in
+/// the order given. Peers are all customers of the log.
+pub(crate) fn walk_each(
+    history: &History,
+    features: &[Feature],
+    wanted: &[(u32, Day)],
+) -> Result<Vec<Vec<f64>>> {
+    let mut cutoffs: Vec<Day> = wanted.iter().map(|&(_, day)| day).collect();
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    let peers = count_peers(history, features, &cutoffs);
+    let mut columns = vec![vec![f64::NAN; wanted.len()]; features.len()];
+    for (place, &cutoff) in cutoffs.iter().enumerate() {
+        let mut rows: Vec<usize> = (0..wanted.len()).filter(|&row| wanted[row].1 == cutoff).collect();
+        rows.sort_by_key(|&row| wanted[row].0);
+        let ranks: Vec<u32> = rows.iter().map(|&row| wanted[row].0).collect();
+        let peers: Vec<PeerTable> = peers.iter().map(|table| table.at(place, &ranks)).collect();
+        let some = history.of_customers(&ranks);
+        let panel = walk_among(&some, features, &[cutoff], (Population::All, 0), &peers)?;
+        for (&own, row) in panel.ranks.iter().zip(0..) {
+            let out = rows[own as usize];
+            columns.iter_mut().zip(&panel.columns).for_each(|(column, values)| column[out] = values[row]);
+        }
+    }
+    Ok(columns)
+}
+
 /// Customers, cut into blocks of a number that depends on the cutoffs alone.
 #[derive(Clone, Copy)]
 struct Blocks {

@@ -95,6 +95,11 @@ impl Facts {
         self.recent_spend.map_or(f64::NAN, |column| self.columns[column][row])
     }
 
+    /// The features scored, column by column; recent spend may follow the model's own.
+    pub(super) fn columns(&self) -> &[Vec<f64>] {
+        &self.columns
+    }
+
     /// All drivers of a row.
     pub(super) fn drivers(&self, row: usize) -> Drivers {
         let words = Words::new(&self.features);

@@ -6,6 +6,7 @@ mod btyd;
 mod btyd_edges;
 mod cdnow;
 mod cli;
+mod contagion;
 mod determinism;
 mod disk;
 mod edges;

@@ -1,0 +1,200 @@
+//! This example examines the losses of a business: who left, why, whether it is the business's own doing, and
+//! who may follow.
+//!
+//! ```sh
+//! cargo run --release --example losses -- --orders data/online_retail_orders.csv \
+//!     --date-col timestamp --segment-col country --horizon-days 60 --json losses.json
+//! ```
+//!
+//! Contractual businesses without a log of orders bring a table of customers instead:
+//!
+//! ```sh
+//! cargo run --release --example losses -- --customers customers.parquet \
+//!     --lost-col lost --reason-col reason --tenure-col months --segment-col city
+//! ```
+
+mod cli;
+
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use winback::evidence::{Evidence, Reasons, TableParams};
+use winback::losses::{AskParams, Contracts, Losses};
+use winback::{ChurnModel, Day, History, table};
+
+use cli::{Progress, ReadingOptions, TrainingOptions, parse_day};
+
+const DEFAULT_HORIZON_DAYS: i32 = 90;
+
+/// Examine the losses of a log of orders, or of a table of customers with a flag for the lost
+#[derive(Parser)]
+#[command(
+    mut_arg("orders", |orders| orders.required(false).required_unless_present("customers").conflicts_with("customers")),
+    mut_arg("segment_col", |segments| segments.help("Column that customers share with their peers, such as a store or country; may be repeated")),
+)]
+struct Options {
+    #[command(flatten)]
+    reading: ReadingOptions,
+    /// The model, as `train` saved it; without one, a model is trained as `train` does
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["horizon_days", "customers"])]
+    model: Option<PathBuf>,
+    /// Lost is looked for, and churned learned, over so many days [default: 90]
+    #[arg(long, value_name = "DAYS", conflicts_with = "customers", value_parser = clap::value_parser!(i32).range(1..=9_125))]
+    horizon_days: Option<i32>,
+    /// Stated reasons: a table with customer_id, reason, and more where known
+    #[arg(long, value_name = "FILE", conflicts_with = "customers")]
+    reasons: Option<PathBuf>,
+    /// Incidents: a table with customer_id, occurred_on, kind, and cost where known
+    #[arg(long, value_name = "FILE", conflicts_with = "customers")]
+    incidents: Option<PathBuf>,
+    /// What was changed to keep customers: a table with segment, value, cause, changed_on, what
+    #[arg(long, value_name = "FILE", conflicts_with = "customers")]
+    changes: Option<PathBuf>,
+    /// The day to look at the losses; later orders play no part [default: the last order's day]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with = "customers")]
+    as_of: Option<Day>,
+    /// Where to write whom to ask for their reasons: a name that ends in .csv or .parquet
+    #[arg(long, value_name = "FILE", requires = "ask", conflicts_with = "customers")]
+    ask_out: Option<PathBuf>,
+    /// How many to ask
+    #[arg(long, value_name = "N", requires = "ask_out", value_parser = clap::value_parser!(u64).range(1..))]
+    ask: Option<u64>,
+    /// A table of customers instead of orders: CSV (any ending) or Parquet (.parquet)
+    #[arg(long, value_name = "FILE", requires = "lost_col", requires = "segment_col")]
+    customers: Option<PathBuf>,
+    /// Column that flags the lost: 0/1, true/false or yes/no
+    #[arg(long, value_name = "NAME", requires = "customers")]
+    lost_col: Option<String>,
+    /// Column with the stated reason
+    #[arg(long, value_name = "NAME", requires = "customers")]
+    reason_col: Option<String>,
+    /// Column with the customer's id
+    #[arg(long, value_name = "NAME", requires = "customers")]
+    id_col: Option<String>,
+    /// Column with the months as a customer; makes rates of shares
+    #[arg(long, value_name = "NAME", requires = "customers")]
+    tenure_col: Option<String>,
+    /// Column with the length of the contract: compared within, never a finding
+    #[arg(long, value_name = "NAME", requires = "customers")]
+    commitment_col: Option<String>,
+    /// Also write everything as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run(|| {
+        options.check_outputs()?;
+        match &options.customers {
+            Some(path) => options.examine_customers(path),
+            None => options.examine_orders(),
+        }
+    })
+}
+
+impl Options {
+    /// Refuses outputs that cannot be written, or that are inputs, before anything is computed.
+    fn check_outputs(&self) -> winback::Result<()> {
+        self.ask_out.iter().try_for_each(table::check_writable)?;
+        self.json.iter().try_for_each(table::check_place)?;
+        let tables = [&self.model, &self.reasons, &self.incidents, &self.changes, &self.customers];
+        let inputs: Vec<&PathBuf> = self.reading.orders.iter().chain(tables.into_iter().flatten()).collect();
+        self.ask_out.iter().chain(&self.json).try_for_each(|output| table::check_apart(output, &inputs))
+    }
+
+    /// Later orders are dropped, so that nothing of them shows.
+    fn read(&self, model: Option<&ChurnModel>) -> winback::Result<History> {
+        self.reading.read(model.map(ChurnModel::reading), |params| match self.as_of {
+            Some(day) => params.with_observed_until(day),
+            None => params,
+        })
+    }
+
+    fn training(&self) -> TrainingOptions {
+        TrainingOptions {
+            reading: self.reading.clone(),
+            horizon_days: self.horizon_days.unwrap_or(DEFAULT_HORIZON_DAYS),
+            lead_days: 0,
+            first_cutoff: None,
+            until: None,
+        }
+    }
+
+    fn examine_orders(&self) -> Result<(), Box<dyn Error>> {
+        let progress = Progress::start();
+        let saved = match &self.model {
+            Some(path) => {
+                progress.step("reading the model");
+                Some(ChurnModel::load(path)?)
+            }
+            None => None,
+        };
+        progress.step("reading orders");
+        let history = self.read(saved.as_ref())?;
+        progress.say_report(&history);
+        let model = match saved {
+            Some(model) => model,
+            None => {
+                progress.step("training");
+                ChurnModel::params().fit(&self.training().snapshots(&history)?)?.with_season(&history)?
+            }
+        };
+        progress.step("reading evidence");
+        let evidence = self.evidence(&history, &progress)?;
+        progress.step("examining losses");
+        let losses = Losses::params().analyse(&history, &model, &evidence)?;
+        drop(progress);
+        eprintln!("{model}");
+        // Before the page, whose reader may stop reading.
+        if let Some(path) = &self.json {
+            table::write_json(&losses, path)?;
+        }
+        if let (Some(path), Some(most)) = (&self.ask_out, self.ask) {
+            let params = AskParams::default().with_customers(usize::try_from(most)?);
+            let list = params.choose(&history, losses.lapses(), evidence.reasons())?;
+            table::write(&list.to_frame()?, path)?;
+            eprintln!("{list}\nwritten to {}", path.display());
+        }
+        writeln!(std::io::stdout(), "{losses}")?;
+        Ok(())
+    }
+
+    fn evidence(&self, history: &History, progress: &Progress) -> winback::Result<Evidence> {
+        let mut evidence = Evidence::default();
+        if let Some(path) = &self.reasons {
+            let reasons = Reasons::params().with_table(TableParams::like(history)).read(path, history)?;
+            progress.say(&reasons);
+            evidence = evidence.with_reasons(reasons);
+        }
+        Ok(evidence)
+    }
+
+    fn examine_customers(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let mut params = Contracts::params(self.lost_col.clone().unwrap_or_default())
+            .with_segments(self.reading.segment_col.clone())
+            .with_table(self.reading.table());
+        if let Some(name) = &self.id_col {
+            params = params.with_id(name);
+        }
+        if let Some(name) = &self.reason_col {
+            params = params.with_reason(name);
+        }
+        if let Some(name) = &self.tenure_col {
+            params = params.with_tenure(name);
+        }
+        if let Some(name) = &self.commitment_col {
+            params = params.with_commitment(name);
+        }
+        let losses = params.read(path)?.examined();
+        eprintln!("{}", losses.contracts().report);
+        if let Some(path) = &self.json {
+            table::write_json(&losses, path)?;
+        }
+        writeln!(std::io::stdout(), "{losses}")?;
+        Ok(())
+    }
+}
