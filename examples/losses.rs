@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::evidence::{Evidence, Reasons, TableParams};
+use winback::evidence::{Changes, Evidence, Incidents, Reasons, TableParams};
 use winback::losses::{AskParams, Contracts, Losses};
 use winback::{ChurnModel, Day, History, table};
 
@@ -169,6 +169,17 @@ impl Options {
             let reasons = Reasons::params().with_table(TableParams::like(history)).read(path, history)?;
             progress.say(&reasons);
             evidence = evidence.with_reasons(reasons);
+        }
+        let table = TableParams::like(history);
+        if let Some(path) = &self.incidents {
+            let incidents = Incidents::read(path, &table, history)?;
+            progress.say(&format!("incidents: {}", incidents.report()));
+            evidence = evidence.with_incidents(incidents);
+        }
+        if let Some(path) = &self.changes {
+            let changes = Changes::read(path, &table, &Reasons::params(), history)?;
+            progress.say(&format!("changes: {}", changes.report()));
+            evidence = evidence.with_changes(changes);
         }
         Ok(evidence)
     }

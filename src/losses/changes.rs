@@ -153,6 +153,21 @@ pub struct Prevention {
     pub amount_per_year: Option<f64>,
 }
 
+impl fmt::Display for Prevention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Prevention { what, cause, whose, customers_per_year, amount_per_year } = self;
+        write!(f, "{what}: {customers_per_year:.0} customers")?;
+        if let Some(amount) = amount_per_year {
+            write!(f, ", who spent {amount:.2}")?;
+        }
+        match (cause, whose) {
+            (Some(cause), whose) => write!(f, " ({cause}: {whose:?})"),
+            (None, Whose::Unknown) => write!(f, " (no cause known)"),
+            (None, whose) => write!(f, " ({whose:?})"),
+        }
+    }
+}
+
 /// Findings by the money they cost per year, the dearest first; by customers where there are no amounts.
 #[must_use]
 pub fn preventions(systemic: &Systemic, incidents: Option<&IncidentLosses>) -> Vec<Prevention> {

@@ -4,10 +4,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::attrition::{Attrition, attrition};
+use super::changes::{ChangeEffect, Prevention, change_effects, preventions};
 use super::contrast::{Contrast, contrast};
 use super::drops::{DropKind, DropParams, Drops};
 use super::exposure::Found;
 use super::followers::{Followers, FollowersParams, Known};
+use super::incidents::IncidentLosses;
 use super::lapse::Lapses;
 use super::profile::{Profiles, profiles};
 use super::reasons::{ReasonShares, reason_shares};
@@ -16,7 +18,7 @@ use super::status::Statuses;
 use super::systemic::{ModelRisk, Systemic, SystemicParams};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::evidence::{Cause, Evidence};
+use crate::evidence::{Cause, Evidence, TableReport};
 use crate::features::FeatureSet;
 use crate::history::History;
 use crate::model::ChurnModel;
@@ -110,6 +112,12 @@ impl LossesParams {
         let systemic = self.systemic(history, as_of, horizon_days, causes.as_deref(), &mut left_out)?;
         let drops = self.drops.find(history, as_of)?;
 
+        let find = |incidents| IncidentLosses::find(history, as_of, horizon_days, incidents);
+        let incidents = evidence.incidents().map(find).transpose()?;
+        let effects = |changes| change_effects(history, as_of, horizon_days, changes);
+        let changes = evidence.changes().map(effects).transpose()?;
+        let prevention = systemic.as_ref().map(|systemic| preventions(systemic, incidents.as_ref()));
+
         let lost: Vec<(u32, Day)> =
             lapses.lives().iter().filter_map(|life| Some((life.rank, life.lapsed_on?))).collect();
         let findings = findings(systemic.as_ref(), &drops);
@@ -127,7 +135,11 @@ impl LossesParams {
             reasons,
             systemic,
             drops,
+            incidents,
+            changes,
+            prevention: prevention.unwrap_or_default(),
             followers,
+            inputs: Inputs::of(evidence),
             left_out,
         })
     }
@@ -209,11 +221,29 @@ fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
     of_systemic.chain(of_drops).collect()
 }
 
+/// What the reading of each table found.
+#[derive(Clone, Debug, Serialize)]
+struct Inputs {
+    reasons: Option<TableReport>,
+    incidents: Option<TableReport>,
+    changes: Option<TableReport>,
+}
+
+impl Inputs {
+    fn of(evidence: &Evidence) -> Self {
+        Inputs {
+            reasons: evidence.reasons().map(|table| table.report().clone()),
+            incidents: evidence.incidents().map(|table| table.report().clone()),
+            changes: evidence.changes().map(|table| table.report().clone()),
+        }
+    }
+}
+
 /// What an examination of losses found.
 ///
 /// [`Display`](fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
-/// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`,
-/// `followers`, `similar_causes` and `left_out`.
+/// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`, `incidents`, `changes`, `prevention`,
+/// `followers`, `similar_causes`, `inputs` (what the reading of each table found) and `left_out`.
 #[derive(Clone, Debug)]
 pub struct Losses {
     pub(super) as_of: Day,
@@ -226,7 +256,11 @@ pub struct Losses {
     pub(super) reasons: Option<ReasonShares>,
     pub(super) systemic: Option<Systemic>,
     pub(super) drops: Drops,
+    pub(super) incidents: Option<IncidentLosses>,
+    pub(super) changes: Option<Vec<ChangeEffect>>,
+    pub(super) prevention: Vec<Prevention>,
     pub(super) followers: Followers,
+    inputs: Inputs,
     pub(super) left_out: Vec<String>,
 }
 
@@ -320,6 +354,24 @@ impl Losses {
         &self.drops
     }
 
+    /// What came after incidents; `None` without a table of them.
+    #[must_use]
+    pub fn incidents(&self) -> Option<&IncidentLosses> {
+        self.incidents.as_ref()
+    }
+
+    /// Whether the changes helped; `None` without a table of them.
+    #[must_use]
+    pub fn changes(&self) -> Option<&[ChangeEffect]> {
+        self.changes.as_deref()
+    }
+
+    /// What could be prevented, the dearest first.
+    #[must_use]
+    pub fn prevention(&self) -> &[Prevention] {
+        &self.prevention
+    }
+
     /// The customers at risk, those with most at stake first.
     #[must_use]
     pub fn followers(&self) -> &Followers {
@@ -348,8 +400,12 @@ impl Serialize for Losses {
         map.serialize_entry("systemic_totals", &self.systemic.as_ref().map(|systemic| systemic.totals))?;
         map.serialize_entry("drops", &self.drops.rows)?;
         map.serialize_entry("business_drop", &self.drops.business)?;
+        map.serialize_entry("incidents", &self.incidents)?;
+        map.serialize_entry("changes", &self.changes)?;
+        map.serialize_entry("prevention", &self.prevention)?;
         map.serialize_entry("followers", &self.followers)?;
         map.serialize_entry("similar_causes", self.followers.causes())?;
+        map.serialize_entry("inputs", &self.inputs)?;
         map.serialize_entry("left_out", &self.left_out)?;
         map.end()
     }

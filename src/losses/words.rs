@@ -20,6 +20,19 @@ impl fmt::Display for Losses {
             write!(f, "{systemic}")?;
         }
         writeln!(f, "{}", self.drops)?;
+        if let Some(incidents) = &self.incidents {
+            writeln!(f, "INCIDENTS\n{incidents}")?;
+        }
+        if let Some(changes) = &self.changes {
+            writeln!(f, "DID THE CHANGES HELP?")?;
+            changes.iter().try_for_each(|effect| writeln!(f, "  {effect}"))?;
+            writeln!(f)?;
+        }
+        if !self.prevention.is_empty() {
+            writeln!(f, "WORTH PREVENTING, per year")?;
+            self.prevention.iter().try_for_each(|one| writeln!(f, "  {one}"))?;
+            writeln!(f)?;
+        }
         write!(f, "WHO MAY FOLLOW\n{}", self.followers)?;
         if !self.left_out.is_empty() {
             write!(f, "\n\nLEFT OUT")?;
