@@ -22,6 +22,8 @@ pub(crate) enum Holds {
     Ids,
     Text,
     Days,
+    /// Finite numbers.
+    Numbers,
     /// Finite numbers from 0 on.
     Amounts,
     /// Above 0 and at most 1.
@@ -33,6 +35,8 @@ pub(crate) enum Holds {
 pub(crate) enum Need {
     /// The column and every value.
     Value,
+    /// The column, but not a value in each row.
+    Column,
     /// Neither.
     Nothing,
 }
@@ -55,7 +59,7 @@ impl SideColumn {
             Holds::Ids => Role::Customer,
             Holds::Text => Role::Text,
             Holds::Days => Role::Date,
-            Holds::Amounts | Holds::Probabilities => Role::Money,
+            Holds::Numbers | Holds::Amounts | Holds::Probabilities => Role::Money,
         }
     }
 }
@@ -201,7 +205,9 @@ fn cells(
             let day = |(day, missing): (i32, bool)| (!missing).then(|| Day::from_days_since_epoch(day));
             Ok(SideCells::Days(days.into_iter().zip(missing).map(day).collect()))
         }
-        Holds::Amounts | Holds::Probabilities => convert_numbers(series, column, decimal_comma, faults),
+        Holds::Numbers | Holds::Amounts | Holds::Probabilities => {
+            convert_numbers(series, column, decimal_comma, faults)
+        }
     }
 }
 
