@@ -113,8 +113,8 @@ impl ExperimentParams {
         let mut table = self.table.take(input, &columns)?;
         let flags: Vec<Option<bool>> =
             table.texts(&self.returned).iter().map(|text| flag(text.as_deref()?)).collect();
-        for row in 0..table.rows() {
-            if let (None, Some(found)) = (flags[row], table.texts(&self.returned)[row].clone()) {
+        for (row, known) in flags.iter().enumerate() {
+            if let (None, Some(found)) = (known, table.texts(&self.returned)[row].clone()) {
                 table.fault(FaultKind::UnknownWord, &self.returned, row, found);
             }
         }

@@ -39,3 +39,4 @@ mod support;
 mod tables;
 mod trials;
 mod value;
+mod winback;
