@@ -7,12 +7,14 @@
 mod experiment;
 mod trust;
 mod uplift;
+mod effect;
 mod outcome;
 mod words;
 mod power;
 
+pub use self::effect::{Effect, Measured};
 pub use self::experiment::{Experiment, ExperimentParams};
-pub use self::outcome::{Effect, Measured, Outcome, OutcomeParams, Verdict};
+pub use self::outcome::{Outcome, OutcomeParams, Verdict};
 pub use self::power::{Power, PowerParams, PowerRow};
 pub use self::trust::{BalanceCheck, SampleRatio, Trust, TrustChecks};
 pub use self::uplift::Uplift;

@@ -287,6 +287,14 @@ pub enum Error {
         /// What polars said.
         reason: String,
     },
+    /// A JSON document with faults, all of them.
+    #[error("{origin}: {}", document_faults(faults))]
+    InvalidDocument {
+        /// The file.
+        origin: String,
+        /// Every fault found.
+        faults: Vec<DocumentFault>,
+    },
     /// Text that is no date.
     #[error("`{text}` is not a date; expected YYYY-MM-DD, such as 2024-02-29")]
     NotADate {
@@ -307,6 +315,28 @@ impl Error {
     pub(crate) fn table(doing: &'static str, reason: impl ToString) -> Self {
         Error::Table { doing, reason: reason.to_string() }
     }
+}
+
+/// One thing that is wrong in a JSON document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentFault {
+    /// Where, such as `offers[0].effect`.
+    pub place: String,
+    /// What stands there.
+    pub found: String,
+    /// What may stand there.
+    pub expected: String,
+    /// What to do.
+    pub advice: String,
+}
+
+fn document_faults(faults: &[DocumentFault]) -> String {
+    let line = |fault: &DocumentFault| {
+        let DocumentFault { place, found, expected, advice } = fault;
+        format!("\n  {place}: found {found}, expected {expected}; {advice}")
+    };
+    let plural = if faults.len() == 1 { "fault" } else { "faults" };
+    format!("{} {plural}{}", faults.len(), faults.iter().map(line).collect::<String>())
 }
 
 impl FromStr for Day {

@@ -20,6 +20,7 @@ pub mod score;
 pub mod value;
 pub mod evaluate;
 pub mod losses;
+pub mod winback;
 pub mod campaign;
 pub mod sql;
 #[doc(hidden)]

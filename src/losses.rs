@@ -30,7 +30,7 @@ pub use self::ask::{AskList, AskParams, Asked, ChosenBy};
 pub use self::attrition::{Attrition, PlainLoss, attrition};
 pub use self::changes::{ChangeEffect, ChangeVerdict, Prevention, change_effects, preventions};
 pub use self::cohorts::{Cohort, CohortPoint};
-pub use self::contracts::{ContractParams, Contracts, flag};
+pub use self::contracts::{ContractParams, Contracts};
 pub use self::contrast::{Contrast, ContrastRow, contrast};
 pub use self::customers::CustomerLosses;
 pub use self::drops::{BusinessDrop, BusinessVerdict, DropKind, DropParams, Drops, SuddenDrop};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use polars::prelude::DataFrame;
 
-use crate::error::{Error, FaultKind, Result, shown};
+use crate::error::{Error, Result, shown};
 use crate::evidence::{TableParams, TableReport};
 use crate::history::{Holds, Need, SideColumn, SideInput};
 
@@ -111,13 +111,7 @@ impl ExperimentParams {
             ));
         }
         let mut table = self.table.take(input, &columns)?;
-        let flags: Vec<Option<bool>> =
-            table.texts(&self.returned).iter().map(|text| flag(text.as_deref()?)).collect();
-        for row in 0..table.rows() {
-            if let (None, Some(found)) = (flags[row], table.texts(&self.returned)[row].clone()) {
-                table.fault(FaultKind::UnknownWord, &self.returned, row, found);
-            }
-        }
+        let flags = table.flags(&self.returned);
         let (kept, table, report) = table.finish()?;
         let number = |name: &Option<String>| -> Option<Vec<f64>> {
             let values = table.numbers(name.as_deref()?);
@@ -140,15 +134,6 @@ impl ExperimentParams {
         };
         experiment.put_control_first(&self.control)?;
         Ok(experiment)
-    }
-}
-
-/// Reads a flag: 0 or 1, true or false, yes or no, in any case; `None` for anything else.
-pub(super) fn flag(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" => Some(true),
-        "0" | "false" | "no" => Some(false),
-        _ => None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::outcome::{Effect, Measured, Outcome, Verdict};
+use super::effect::{Effect, Measured};
+use super::outcome::{Outcome, Verdict};
 use super::trust::{BROKEN_P, Trust};
 
 impl fmt::Display for Measured {

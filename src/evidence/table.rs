@@ -138,6 +138,18 @@ impl SideTable {
         !self.found.bad[row]
     }
 
+    /// A column of flags: 0 or 1, true or false, yes or no, in any case; anything else is a fault.
+    pub(crate) fn flags(&mut self, column: &str) -> Vec<Option<bool>> {
+        let texts = self.texts(column).to_vec();
+        let flags: Vec<Option<bool>> = texts.iter().map(|text| flag(text.as_deref()?)).collect();
+        for (row, (known, found)) in flags.iter().zip(texts).enumerate() {
+            if let (None, Some(found)) = (known, found) {
+                self.fault(FaultKind::UnknownWord, column, row, found);
+            }
+        }
+        flags
+    }
+
     /// Adds a fault to a row, found by what the table is about.
     pub(crate) fn fault(&mut self, kind: FaultKind, column: &str, row: usize, value: impl fmt::Display) {
         let example = FaultExample {
@@ -290,5 +302,13 @@ impl fmt::Display for IdMatch {
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Some(true),
+        "0" | "false" | "no" => Some(false),
+        _ => None,
     }
 }

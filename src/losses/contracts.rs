@@ -18,21 +18,6 @@ const BANDS_MONTHS: [f64; 5] = [3.0, 6.0, 12.0, 24.0, 48.0];
 /// Who left in the first month was there for half of it.
 const LEAST_MONTHS: f64 = 0.5;
 
-/// Reads a flag: 0 or 1, true or false, yes or no, in any case; `None` for anything else.
-///
-/// ```
-/// use winback::losses::flag;
-/// assert_eq!((flag("Yes"), flag("0"), flag("maybe")), (Some(true), Some(false), None));
-/// ```
-#[must_use]
-pub fn flag(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" => Some(true),
-        "0" | "false" | "no" => Some(false),
-        _ => None,
-    }
-}
-
 /// How to read and judge a table of customers.
 ///
 /// | setting | default |
@@ -175,13 +160,7 @@ impl ContractParams {
             self.segments.iter().filter(|&name| Some(name) != self.commitment.as_ref()).collect();
         let columns = self.columns(&segments)?;
         let mut table = self.table.take(input, &columns)?;
-        let flags: Vec<Option<bool>> =
-            table.texts(&self.lost).iter().map(|text| flag(text.as_deref()?)).collect();
-        for (row, flag) in flags.iter().enumerate() {
-            if let (None, Some(found)) = (flag, table.texts(&self.lost)[row].clone()) {
-                table.fault(FaultKind::UnknownWord, &self.lost, row, found);
-            }
-        }
+        let flags = table.flags(&self.lost);
         if let Some(id) = &self.id {
             let empty: Vec<usize> = (0..table.rows())
                 .filter(|&row| table.is_sound(row) && table.texts(id)[row].is_none())

@@ -43,3 +43,4 @@ mod systemic;
 mod tables;
 mod trials;
 mod value;
+mod winback;

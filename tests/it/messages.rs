@@ -30,6 +30,18 @@ fn errors() -> Vec<(Error, &'static str)> {
             "logs/2024.csv: cannot be written: no space left on device; an older file of that name, if there is one, is unchanged",
         ),
         (
+            Error::InvalidDocument {
+                origin: text("offers.json"),
+                faults: vec![winback::error::DocumentFault {
+                    place: text("offers[0].name"),
+                    found: text("5"),
+                    expected: text("text"),
+                    advice: text("put it in quotes"),
+                }],
+            },
+            "offers.json: 1 fault\n  offers[0].name: found 5, expected text; put it in quotes",
+        ),
+        (
             Error::MissingColumns {
                 origin: origin(),
                 missing: texts(&["day", "total"]),
