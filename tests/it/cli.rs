@@ -13,7 +13,7 @@ const AS_OF: &str = "2011-09-30";
 /// An example binary. `cargo test` builds it, `cargo test --test it` does not: a test that then passed would
 /// have shown nothing, so it fails and says what to do.
 #[track_caller]
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(
@@ -24,18 +24,18 @@ fn example(name: &str) -> PathBuf {
     path
 }
 
-fn run(binary: &Path, arguments: &[&str]) -> Output {
+pub fn run(binary: &Path, arguments: &[&str]) -> Output {
     Command::new(binary).args(arguments).output().unwrap()
 }
 
 #[track_caller]
-fn run_well(binary: &Path, arguments: &[&str]) -> Output {
+pub fn run_well(binary: &Path, arguments: &[&str]) -> Output {
     let output = run(binary, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("winback-cli-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     folder

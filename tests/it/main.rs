@@ -7,6 +7,7 @@ mod btyd_edges;
 mod campaign;
 mod cdnow;
 mod cli;
+mod cli_campaign;
 mod contagion;
 mod determinism;
 mod disk;
