@@ -13,7 +13,7 @@ const AS_OF: &str = "2011-09-30";
 /// An example binary. `cargo test` builds it, `cargo test --test it` does not: a test that then passed would
 /// have shown nothing, so it fails and says what to do.
 #[track_caller]
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(
