@@ -221,7 +221,7 @@ fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
 
 /// What an examination of losses found.
 ///
-/// [`Display`](fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
+/// [`Display`](std::fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
 /// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`, `incidents`, `changes`, `prevention`,
 /// `followers`, `similar_causes`, `inputs` (what the reading of each table found) and `left_out`.
 #[derive(Clone, Debug)]

@@ -478,7 +478,7 @@ mod tests {
             let hash = salted_hash("causes", &history.ids().text(rank as usize));
             let is_price = match by_lot {
                 true => hash.is_multiple_of(2),
-                false => (run.net.iter().sum::<f64>() < 300.0) == !hash.is_multiple_of(10),
+                false => (run.net.iter().sum::<f64>() < 300.0) != hash.is_multiple_of(10),
             };
             stated[rank as usize] = Some(if is_price { Cause::Price } else { Cause::ServiceFailure });
         }
