@@ -35,7 +35,7 @@ pub use self::cohorts::{Cohort, CohortPoint};
 pub use self::contracts::{ContractParams, Contracts, flag};
 pub use self::contrast::{Contrast, ContrastRow, contrast};
 pub use self::customers::CustomerLosses;
-pub use self::drops::{BusinessDrop, BusinessVerdict, Drop, DropKind, DropParams, Drops};
+pub use self::drops::{BusinessDrop, BusinessVerdict, DropKind, DropParams, Drops, SuddenDrop};
 pub use self::examination::{Losses, LossesParams};
 pub use self::followers::{Follower, Followers, Similar};
 pub use self::incidents::{IncidentLoss, IncidentLosses};

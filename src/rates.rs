@@ -5,12 +5,20 @@ mod survival;
 mod stratified;
 mod multiple;
 mod funnel;
+mod difference;
+mod means;
+mod split;
 
+pub use self::difference::{Difference, TwoArms, miettinen_nurminen, stratified_newcombe};
 pub use self::funnel::overdispersed_z;
+pub use self::means::{LEAST_BUYERS, MeanDifference, Moments, RatioInterval, fieller, tail_factor, welch};
 pub use self::multiple::{q_values, q_values_any_dependence};
 pub use self::proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
+pub use self::split::{holm, homogeneity_p, sample_ratio_p};
 pub use self::stratified::{
     Basis, StratifiedRatio, Stratum, normal_upper_tail, score_and_variance, stratified_ratio, upper_tail,
 };
 pub use self::survival::{KaplanMeier, SurvivalStep, conditional_losses};
+
+pub(crate) use self::difference::{two_sided_p, two_sided_quantile};
 pub use crate::metrics::wilson;

@@ -22,6 +22,8 @@ pub(crate) enum Holds {
     Ids,
     Text,
     Days,
+    /// Finite numbers.
+    Numbers,
     /// Finite numbers from 0 on.
     Amounts,
     /// Above 0 and at most 1.
@@ -57,7 +59,7 @@ impl SideColumn {
             Holds::Ids => Role::Customer,
             Holds::Text => Role::Text,
             Holds::Days => Role::Date,
-            Holds::Amounts | Holds::Probabilities => Role::Money,
+            Holds::Numbers | Holds::Amounts | Holds::Probabilities => Role::Money,
         }
     }
 }
@@ -203,7 +205,9 @@ fn cells(
             let day = |(day, missing): (i32, bool)| (!missing).then(|| Day::from_days_since_epoch(day));
             Ok(SideCells::Days(days.into_iter().zip(missing).map(day).collect()))
         }
-        Holds::Amounts | Holds::Probabilities => convert_numbers(series, column, decimal_comma, faults),
+        Holds::Numbers | Holds::Amounts | Holds::Probabilities => {
+            convert_numbers(series, column, decimal_comma, faults)
+        }
     }
 }
 

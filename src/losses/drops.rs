@@ -36,7 +36,7 @@ pub enum DropKind {
 
 /// A week in which the regulars of a value fell and stayed down.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Drop {
+pub struct SuddenDrop {
     /// The segment column.
     pub segment: String,
     /// Its value.
@@ -84,7 +84,7 @@ pub struct DropParams {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Drops {
     /// What was found, the steepest first.
-    pub rows: Vec<Drop>,
+    pub rows: Vec<SuddenDrop>,
     /// A fall of all regulars together.
     pub business: Option<BusinessDrop>,
     /// How many candidate weeks there were; none in a log shorter than 40 weeks.
@@ -100,12 +100,12 @@ impl Drops {
         DropParams { permutations: 499, seed: 0, budget_fraction: 0.4 }
     }
 
-    /// One row per drop; see [`Drop`].
+    /// One row per drop; see [`SuddenDrop`].
     ///
     /// # Errors
     /// Only where polars refuses to build the table.
     pub fn to_frame(&self) -> Result<DataFrame> {
-        let texts = |name: &str, text: &dyn Fn(&Drop) -> String| {
+        let texts = |name: &str, text: &dyn Fn(&SuddenDrop) -> String| {
             Column::new(name.into(), self.rows.iter().map(text).collect::<Vec<String>>())
         };
         table::frame(vec![
@@ -172,12 +172,12 @@ impl DropParams {
         let classes: Vec<usize> = ranks.iter().map(per_half_year).collect();
         let falls = scan(&columns, &classes, self.permutations, self.seed);
         let told = falls.iter().filter(|fall| fall.p / self.budget_fraction <= LEVEL);
-        let mut rows: Vec<(f64, Drop)> = told
+        let mut rows: Vec<(f64, SuddenDrop)> = told
             .map(|fall| {
                 let found = onset(history, as_of, &columns[fall.column], fall.column, fall);
                 let name = &names[fall.column];
                 let values = history.segment_values(name).unwrap_or_default();
-                let row = Drop {
+                let row = SuddenDrop {
                     segment: name.clone(),
                     value: values.get(fall.code as usize).cloned().unwrap_or_default(),
                     date: found.date,

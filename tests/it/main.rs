@@ -4,6 +4,7 @@ mod ageing;
 mod appending;
 mod btyd;
 mod btyd_edges;
+mod campaign;
 mod cdnow;
 mod cli;
 mod contagion;

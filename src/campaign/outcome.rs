@@ -1,0 +1,419 @@
+//! By how much did each arm return more often, and spend more, than its control?
+
+use serde::Serialize;
+
+use super::experiment::Experiment;
+use super::trust::{Trust, TrustChecks, check};
+use super::uplift::{Uplift, uplift};
+use crate::error::{Error, Result};
+use crate::rates::{LEAST_BUYERS, Moments, TwoArms, holm, miettinen_nurminen, tail_factor, welch};
+
+/// Strata in which either arm has fewer customers are merged into one.
+const LEAST_IN_STRATUM: u64 = 5;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measured {
+    /// The share of customers who returned.
+    Returned,
+    /// The amount spent per customer, who returned or not.
+    Value,
+}
+
+/// What the experiment showed, on the primary outcome.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub enum Verdict {
+    /// At least one arm does better than the control, and none worse.
+    #[serde(rename = "works")]
+    Works,
+    /// At least one arm does worse than the control, and none better.
+    #[serde(rename = "harms")]
+    Harms,
+    /// Some arms do better, others worse.
+    #[serde(rename = "mixed")]
+    Mixed,
+    /// No difference was shown.
+    #[serde(rename = "null")]
+    Null,
+    /// There is too little to compare.
+    #[serde(rename = "insufficient")]
+    Insufficient,
+    /// The comparison itself is broken.
+    #[serde(rename = "do not trust")]
+    DoNotTrust,
+}
+
+/// How an experiment is measured.
+///
+/// | setting | default |
+/// |---|---|
+/// | primary outcome | returned |
+/// | level of intervals, and of the verdict | .95 |
+/// | planned split | not stated: compared with the nearest that is common |
+#[derive(Clone, Debug)]
+pub struct OutcomeParams {
+    primary: Measured,
+    level: f64,
+    split: Option<Vec<(String, f64)>>,
+}
+
+impl OutcomeParams {
+    /// Says which outcome the verdict is about; it should have been chosen before the start.
+    #[must_use]
+    pub fn with_primary(mut self, primary: Measured) -> Self {
+        self.primary = primary;
+        self
+    }
+
+    /// Sets how often intervals cover the truth, between 0 and 1.
+    #[must_use]
+    pub fn with_level(mut self, level: f64) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// States the planned share of every arm, the control too; they need not add up to 1.
+    #[must_use]
+    pub fn with_split<S: Into<String>>(mut self, shares: impl IntoIterator<Item = (S, f64)>) -> Self {
+        self.split = Some(shares.into_iter().map(|(arm, share)| (arm.into(), share)).collect());
+        self
+    }
+
+    /// Measures by intention to treat: everyone in the arm they were assigned to.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a level that does not lie between 0 and 1, a primary outcome that was not read,
+    /// or a split that does not name every arm once.
+    pub fn measure(&self, experiment: &Experiment) -> Result<Outcome> {
+        if !(self.level > 0.0 && self.level < 1.0) {
+            return Err(Error::parameter("level", self.level, "a number between 0 and 1"));
+        }
+        if self.primary == Measured::Value && experiment.value.is_none() {
+            return Err(Error::parameter(
+                "primary outcome",
+                "value",
+                "an outcome that was read: name its column",
+            ));
+        }
+        let checks = check(experiment, self.split.as_deref())?;
+        let (strata, n_strata) = experiment.strata();
+        let arms = 1..experiment.arms().len();
+        let mut effects = Vec::new();
+        for measured in [Measured::Returned, Measured::Value] {
+            if measured == Measured::Value && experiment.value.is_none() {
+                continue;
+            }
+            let residuals = residuals(experiment, &strata);
+            let mut family: Vec<Effect> = arms
+                .clone()
+                .map(|arm| {
+                    let pair = Pair::new(experiment, arm, &strata, n_strata);
+                    match &residuals {
+                        Some(residuals) if measured == Measured::Value => pair.money(residuals, self.level),
+                        _ => pair.rate(self.level),
+                    }
+                })
+                .collect();
+            let p: Vec<f64> = family.iter().map(|effect| effect.p.unwrap_or(f64::NAN)).collect();
+            for (effect, adjusted) in family.iter_mut().zip(holm(&p)) {
+                effect.p_adjusted = effect.p.map(|_| adjusted);
+            }
+            effects.extend(family);
+        }
+        let uplift = match &experiment.score {
+            Some(score) if checks.trust != Trust::DoNotTrust => {
+                arms.map(|arm| curve(experiment, arm, score)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let verdict = verdict(&effects, self.primary, self.level, checks.trust);
+        Ok(Outcome {
+            control: experiment.arms()[0].clone(),
+            customers: experiment.customers(),
+            primary: self.primary,
+            level: self.level,
+            effects,
+            trust: checks.trust,
+            trust_checks: checks,
+            verdict,
+            uplift,
+        })
+    }
+}
+
+/// The effect of one arm on one outcome.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Effect {
+    /// The arm.
+    pub arm: String,
+    /// The outcome.
+    pub outcome: Measured,
+    /// Customers assigned to the arm.
+    pub n_treated: u64,
+    /// Customers assigned to the control.
+    pub n_control: u64,
+    /// The mean in the arm.
+    pub treated: f64,
+    /// The mean in the control.
+    pub control: f64,
+    /// Arm less control, over strata; `None` where there is too little to say.
+    pub effect: Option<f64>,
+    /// Lower end of its interval.
+    pub low: Option<f64>,
+    /// Upper end of its interval.
+    pub high: Option<f64>,
+    /// The chance of an effect at least as large, either way, where there is none.
+    pub p: Option<f64>,
+    /// The same, corrected for the number of arms after Holm.
+    pub p_adjusted: Option<f64>,
+    /// Customers in strata that cannot compare, not counted in the effect.
+    pub left_out: u64,
+    /// What to know about it, or why there is none.
+    pub note: Option<String>,
+}
+
+/// What an experiment brought.
+///
+/// Rates are compared after Miettinen and Nurminen, money after Welch, both over the strata; see
+/// [`rates`](crate::rates) for formulas. Below 100 customers who returned in either arm there is no effect on
+/// money; below 100 who spent anything it comes with a warning.
+///
+/// ```
+/// use polars::df;
+/// use winback::campaign::{Experiment, Outcome, Verdict};
+///
+/// let arm: Vec<&str> = (0..2_000).map(|i| if i % 2 == 0 { "mail" } else { "none" }).collect();
+/// let back: Vec<bool> = (0..2_000).map(|i| i % 20 < if i % 2 == 0 { 6 } else { 4 }).collect();
+/// let results = df!["arm" => arm, "back" => back]?;
+/// let experiment = Experiment::params("arm", "none", "back").from_frame(&results)?;
+/// let outcome = Outcome::params().measure(&experiment)?;
+/// assert_eq!(outcome.verdict(), Verdict::Works);
+/// assert_eq!(outcome.effects()[0].effect.map(|effect| (effect * 1e3).round()), Some(100.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    pub(super) control: String,
+    pub(super) customers: usize,
+    pub(super) primary: Measured,
+    pub(super) level: f64,
+    pub(super) effects: Vec<Effect>,
+    pub(super) trust: Trust,
+    pub(super) trust_checks: TrustChecks,
+    pub(super) verdict: Verdict,
+    pub(super) uplift: Vec<Uplift>,
+}
+
+impl Outcome {
+    /// Begins to measure.
+    #[must_use]
+    pub fn params() -> OutcomeParams {
+        OutcomeParams { primary: Measured::Returned, level: 0.95, split: None }
+    }
+
+    /// The effects: on returns, then on value, each arm in order of text.
+    #[must_use]
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// Whether the comparison can be trusted.
+    #[must_use]
+    pub fn trust(&self) -> &TrustChecks {
+        &self.trust_checks
+    }
+
+    /// What was shown.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// What choosing by the score is worth, by arm; empty without a score, or without trust.
+    #[must_use]
+    pub fn uplift(&self) -> &[Uplift] {
+        &self.uplift
+    }
+}
+
+fn verdict(effects: &[Effect], primary: Measured, level: f64, trust: Trust) -> Verdict {
+    if trust == Trust::DoNotTrust {
+        return Verdict::DoNotTrust;
+    }
+    let known = || effects.iter().filter(|effect| effect.outcome == primary && effect.p_adjusted.is_some());
+    let shown = || known().filter(|effect| effect.p_adjusted.is_some_and(|p| p <= 1.0 - level));
+    let better = shown().any(|effect| effect.effect > Some(0.0));
+    let worse = shown().any(|effect| effect.effect < Some(0.0));
+    match (better, worse, known().count()) {
+        (_, _, 0) => Verdict::Insufficient,
+        (true, true, _) => Verdict::Mixed,
+        (true, false, _) => Verdict::Works,
+        (false, true, _) => Verdict::Harms,
+        (false, false, _) => Verdict::Null,
+    }
+}
+
+/// What was spent, less what the prediction explains of it: y − θx with θ fitted within arms and strata, all
+/// together (Deng, Xu, Kohavi and Walker 2013, WSDM). `None` where no amounts were read.
+fn residuals(experiment: &Experiment, strata: &[u32]) -> Option<Vec<f64>> {
+    let value = experiment.value.as_ref()?;
+    let Some(prediction) = &experiment.prediction else { return Some(value.clone()) };
+    let cells = experiment.arms().len();
+    let n_strata = strata.iter().max().map_or(0, |most| *most as usize + 1);
+    let cell = |row: usize| strata[row] as usize * cells + experiment.arm[row] as usize;
+    let mut sums = vec![(0.0, 0.0, 0.0); cells * n_strata];
+    for row in 0..value.len() {
+        let (n, x, y) = &mut sums[cell(row)];
+        (*n, *x, *y) = (*n + 1.0, *x + prediction[row], *y + value[row]);
+    }
+    let (mut xx, mut xy) = (0.0, 0.0);
+    for row in 0..value.len() {
+        let (n, x, y) = sums[cell(row)];
+        let apart = prediction[row] - x / n;
+        xx += apart * apart;
+        xy += apart * (value[row] - y / n);
+    }
+    let theta = if xx > 0.0 { xy / xx } else { 0.0 };
+    Some(value.iter().zip(prediction).map(|(value, prediction)| value - theta * prediction).collect())
+}
+
+/// The customers of one arm and of the control, by stratum.
+struct Pair<'a> {
+    experiment: &'a Experiment,
+    arm: u32,
+    /// Rows of the treated and of the control, per stratum.
+    strata: Vec<(Vec<usize>, Vec<usize>)>,
+    left_out: u64,
+}
+
+impl<'a> Pair<'a> {
+    fn new(experiment: &'a Experiment, arm: usize, strata: &[u32], n_strata: usize) -> Self {
+        let arm = arm as u32;
+        let mut rows = vec![(Vec::new(), Vec::new()); n_strata];
+        for (row, &stratum) in strata.iter().enumerate() {
+            if experiment.arm[row] == arm {
+                rows[stratum as usize].0.push(row);
+            } else if experiment.arm[row] == 0 {
+                rows[stratum as usize].1.push(row);
+            }
+        }
+        let mut rest = (Vec::new(), Vec::new());
+        let mut kept = Vec::new();
+        for (treated, control) in rows {
+            if treated.len().min(control.len()) as u64 >= LEAST_IN_STRATUM {
+                kept.push((treated, control));
+            } else {
+                rest.0.extend(treated);
+                rest.1.extend(control);
+            }
+        }
+        // What is left of all small strata, if that can compare.
+        let left = (rest.0.len() + rest.1.len()) as u64;
+        let compares = rest.0.len().min(rest.1.len()) >= 2;
+        if compares {
+            kept.push(rest);
+        }
+        Pair { experiment, arm, strata: kept, left_out: if compares { 0 } else { left } }
+    }
+
+    fn effect(&self, outcome: Measured, value: impl Fn(usize) -> f64) -> Effect {
+        let mean = |arm: u32| {
+            let own = (0..self.experiment.customers()).filter(|&row| self.experiment.arm[row] == arm);
+            let (n, sum) = own.fold((0_u64, 0.0), |(n, sum), row| (n + 1, sum + value(row)));
+            (n, sum / n as f64)
+        };
+        let ((n_treated, treated), (n_control, control)) = (mean(self.arm), mean(0));
+        Effect {
+            arm: self.experiment.arms()[self.arm as usize].clone(),
+            outcome,
+            n_treated,
+            n_control,
+            treated,
+            control,
+            effect: None,
+            low: None,
+            high: None,
+            p: None,
+            p_adjusted: None,
+            left_out: self.left_out,
+            note: None,
+        }
+    }
+
+    fn rate(&self, level: f64) -> Effect {
+        let returned = &self.experiment.returned;
+        let mut effect = self.effect(Measured::Returned, |row| f64::from(u8::from(returned[row])));
+        let count = |rows: &[usize]| rows.iter().filter(|&&row| returned[row]).count() as u64;
+        let strata: Vec<TwoArms> = self
+            .strata
+            .iter()
+            .map(|(treated, control)| TwoArms {
+                treated_successes: count(treated),
+                treated: treated.len() as u64,
+                control_successes: count(control),
+                control: control.len() as u64,
+            })
+            .collect();
+        match miettinen_nurminen(&strata, level) {
+            Some(found) => {
+                effect.effect = Some(found.estimate);
+                (effect.low, effect.high, effect.p) = (Some(found.low), Some(found.high), Some(found.p));
+            }
+            None => effect.note = Some("no stratum holds both the arm and the control".to_owned()),
+        }
+        effect
+    }
+
+    fn money(&self, residuals: &[f64], level: f64) -> Effect {
+        let experiment = self.experiment;
+        let value = experiment.value.as_deref().unwrap_or_default();
+        let mut effect = self.effect(Measured::Value, |row| value[row]);
+        let least = |is: &dyn Fn(usize) -> bool| {
+            let count = |arm: u32| {
+                (0..value.len()).filter(|&row| experiment.arm[row] == arm && is(row)).count() as u64
+            };
+            count(self.arm).min(count(0))
+        };
+        let returned = least(&|row| experiment.returned[row]);
+        if returned < LEAST_BUYERS {
+            effect.note = Some(format!(
+                "insufficient for money: {returned} returned in the smaller arm, {LEAST_BUYERS} are needed; \
+                 judge by the rate"
+            ));
+            return effect;
+        }
+        let spent = least(&|row| value[row] != 0.0);
+        if spent < LEAST_BUYERS {
+            effect.note = Some(format!(
+                "only {spent} spent anything in the smaller arm: below {LEAST_BUYERS} such an interval may \
+                 cover less often than it says"
+            ));
+        }
+        let of = |rows: &[usize]| Moments::of(&rows.iter().map(|&row| residuals[row]).collect::<Vec<_>>());
+        let strata: Vec<(Moments, Moments)> =
+            self.strata.iter().map(|(treated, control)| (of(treated), of(control))).collect();
+        let raw = |arm: u32| -> Vec<f64> {
+            (0..value.len()).filter(|&row| experiment.arm[row] == arm).map(|row| value[row]).collect()
+        };
+        match welch(&strata, tail_factor(&raw(self.arm), &raw(0)), level) {
+            Some(found) => {
+                let found = found.difference;
+                effect.effect = Some(found.estimate);
+                (effect.low, effect.high, effect.p) = (Some(found.low), Some(found.high), Some(found.p));
+            }
+            None => effect.note = Some("insufficient for money: nothing varies".to_owned()),
+        }
+        effect
+    }
+}
+
+fn curve(experiment: &Experiment, arm: usize, score: &[f64]) -> Uplift {
+    let rows: Vec<usize> = (0..score.len())
+        .filter(|&row| experiment.arm[row] == 0 || experiment.arm[row] as usize == arm)
+        .collect();
+    let scores: Vec<f64> = rows.iter().map(|&row| score[row]).collect();
+    let treated: Vec<bool> = rows.iter().map(|&row| experiment.arm[row] != 0).collect();
+    let returned: Vec<bool> = rows.iter().map(|&row| experiment.returned[row]).collect();
+    uplift(&experiment.arms()[arm], &scores, &treated, &returned)
+}
