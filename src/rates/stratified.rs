@@ -6,6 +6,8 @@ use statrs::function::erf::erfc;
 const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
 /// −ln .025: the Poisson mean that shows no event in 2.5 % of all cases.
 const NO_EVENT_LIMIT: f64 = 3.688_879_454_113_936;
+/// The share of all cases beyond an end of the interval.
+const TAIL: f64 = 0.025;
 /// Above so many events the distribution of their number is taken as normal.
 const MOST_EXACT_EVENTS: u64 = 2_000;
 /// Probabilities below this are left out of the convolution, at both ends.
@@ -73,7 +75,9 @@ pub struct StratifiedRatio {
 /// var(ln ratio) = Σ (a + c) n1 n0/N² / (R S)                rates (the same, eq. 10)
 /// expected = Σ n1 c/n0
 /// ```
-/// With no event among the exposed the upper end is that of a Poisson count of 0: 3.69 over the expected.
+/// With no event among the exposed the upper end is that of a Poisson count of 0: 3.69 over the expected. With
+/// none among the others the ratio is infinite, and its lower end is q/(1 − q) · (Σ a n0/n1)/Σ a with
+/// q = .025^(1/Σ a), the exact lower end of a share of Σ a in Σ a (Clopper and Pearson 1934, Biometrika 26:404–413).
 /// # References
 /// Mantel and Haenszel (1959), Journal of the National Cancer Institute 22:719–748; Greenland and Robins
 /// (1985), Biometrics 41:55–68.
@@ -91,7 +95,7 @@ pub struct StratifiedRatio {
 #[must_use]
 pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Option<StratifiedRatio> {
     let (mut r, mut s, mut numerator) = (0.0, 0.0, 0.0);
-    let (mut observed, mut expected) = (0, 0.0);
+    let (mut observed, mut expected, mut expected_of_others) = (0, 0.0, 0.0);
     for stratum in strata.iter().filter(|stratum| stratum.compares()) {
         let (a, c) = (stratum.exposed_events as f64, stratum.other_events as f64);
         let (n1, n0) = (stratum.exposed, stratum.others);
@@ -104,6 +108,7 @@ pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Opt
         };
         observed += stratum.exposed_events;
         expected += n1 * c / n0;
+        expected_of_others += n0 * a / n1;
     }
     let whole = StratifiedRatio { ratio: r / s, low: 0.0, high: f64::INFINITY, observed, expected };
     let inflation = inflation.max(1.0);
@@ -113,7 +118,10 @@ pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Opt
     } else if s > 0.0 {
         Some(StratifiedRatio { high: NO_EVENT_LIMIT * inflation / expected, ..whole })
     } else {
-        (r > 0.0).then_some(whole)
+        let events = observed as f64;
+        let least = TAIL.powf(inflation / events);
+        let low = least / (1.0 - least) * expected_of_others / events;
+        (r > 0.0).then_some(StratifiedRatio { low, ..whole })
     }
 }
 
@@ -284,7 +292,9 @@ mod tests {
         assert_eq!((none.ratio, none.low), (0.0, 0.0));
         close(none.high, 3.688_879_454_113_936 / 2.0);
         let only = stratified_ratio(&[stratum(3, 20.0, 0, 100.0)], Basis::Customers, 1.0).unwrap();
-        assert_eq!((only.ratio, only.low, only.high), (f64::INFINITY, 0.0, f64::INFINITY));
+        assert_eq!((only.ratio, only.high), (f64::INFINITY, f64::INFINITY));
+        // 3 of 3 events: a share of .2924 at least (Clopper and Pearson), in a sixth of all customers.
+        close(only.low, 0.292_401_773_821_286_6 / 0.707_598_226_178_713_4 * 5.0);
         assert!(stratified_ratio(&[stratum(0, 20.0, 0, 100.0)], Basis::Customers, 1.0).is_none());
         assert!(stratified_ratio(&[stratum(2, 20.0, 0, 0.0)], Basis::Customers, 1.0).is_none());
     }
