@@ -117,6 +117,14 @@ pub enum Error {
         /// What it needs.
         column: String,
     },
+    /// Something that no query can say.
+    #[error("{what} cannot be said in SQL: {reason}; leave it out, or compute it with this crate")]
+    NotInSql {
+        /// The feature, model or setting.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
     /// Two features of one name.
     #[error("feature `{feature}` stands twice in the set; leave one out")]
     DuplicateFeature {

@@ -45,7 +45,7 @@ pub(crate) use self::terms::{Term, TermKind};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::features::{Feature, Population};
-use crate::history::{History, HistoryParams};
+use crate::history::{Columns, History, HistoryParams};
 use crate::math::sigmoid;
 use crate::snapshot::{LabelWindow, Snapshots};
 
@@ -357,8 +357,13 @@ impl ChurnModel {
     /// The features, with segment columns called as in this history. Columns meet by name; one that was
     /// renamed meets the one that is left over.
     pub(crate) fn features_in(&self, history: &History) -> Result<Vec<Feature>> {
+        self.features_of_columns(history.reading().columns())
+    }
+
+    /// [`features_in`](Self::features_in) a log of these columns.
+    pub(crate) fn features_of_columns(&self, columns: &Columns) -> Result<Vec<Feature>> {
         let own = self.reading.columns().segments();
-        let theirs = history.reading().columns().segments();
+        let theirs = columns.segments();
         let missing: Vec<&String> = own.iter().filter(|name| !theirs.contains(name)).collect();
         let left_over: Vec<&String> = theirs.iter().filter(|name| !own.contains(name)).collect();
         match (missing.as_slice(), left_over.as_slice()) {
@@ -381,7 +386,7 @@ impl ChurnModel {
     }
 
     /// Refuses another policy of reading than the model's.
-    fn check_reading(&self, theirs: &HistoryParams) -> Result<()> {
+    pub(crate) fn check_reading(&self, theirs: &HistoryParams) -> Result<()> {
         let own = &self.reading;
         if own.reads_alike(theirs) {
             return Ok(());

@@ -14,7 +14,7 @@ use winback::error::{FaultKind, InputReport};
 use winback::history::DiskHistory;
 use winback::{Day, History};
 
-pub use reading::{ReadingOptions, parse_day};
+pub use reading::{ReadingOptions, RefundsOption, parse_day};
 pub use training::TrainingOptions;
 
 /// A log that ends so long before the day declared may not be complete.

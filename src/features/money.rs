@@ -22,3 +22,16 @@ pub(super) fn discount_fraction(state: &State) -> f64 {
     let full_price = state.sums.net + state.sums.refunded + state.sums.discount;
     if full_price > 0.0 { state.sums.discount / full_price } else { f64::NAN }
 }
+
+/// The same in SQL.
+pub(super) mod sql {
+    pub(in crate::features) const DISCOUNT_FRACTION: &str = "CASE WHEN net_amount + refunded_amount + discount_amount > 0 \
+         THEN discount_amount / (net_amount + refunded_amount + discount_amount) END";
+
+    pub(in crate::features) const AMOUNT_MEAN: &str = "net_amount / n_purchases";
+
+    /// The column of net amounts of the last so many days.
+    pub(crate) fn spend(days: i32) -> String {
+        format!("spend_of_{days}_days")
+    }
+}

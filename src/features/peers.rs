@@ -13,7 +13,9 @@ use crate::day::{Day, Window};
 use crate::history::{History, NO_SEGMENT, Run};
 
 /// How many folds customers fall into, by the hash of their id.
-const FOLDS: usize = 20;
+pub(crate) const FOLDS: usize = 20;
+/// What is put before an id whose fold is told.
+pub(crate) const FOLD_SALT: &str = "winback-fold-1:";
 /// The overall share weighs as much as this many peers.
 const PRIOR_PEERS: f64 = 50.0;
 
@@ -53,7 +55,7 @@ pub(super) fn folds(history: &History) -> std::sync::Arc<[u8]> {
     let ids = history.ids();
     (0..history.customers())
         .into_par_iter()
-        .map(|rank| (salted_hash("winback-fold-1:", &ids.text(rank)) % FOLDS as u32) as u8)
+        .map(|rank| (salted_hash(FOLD_SALT, &ids.text(rank)) % FOLDS as u32) as u8)
         .collect::<Vec<_>>()
         .into()
 }

@@ -21,3 +21,10 @@ pub(super) fn n_purchases(state: &State) -> f64 {
 pub(super) fn is_single_purchase(state: &State) -> f64 {
     f64::from(state.n_purchases() == 1)
 }
+
+/// The same in SQL.
+pub(super) mod sql {
+    pub(in crate::features) const DAYS_SINCE_LAST: &str = "cutoff_day - last_day";
+    pub(in crate::features) const TENURE_DAYS: &str = "cutoff_day - first_day";
+    pub(in crate::features) const IS_SINGLE_PURCHASE: &str = "CASE WHEN n_purchases = 1 THEN 1 ELSE 0 END";
+}

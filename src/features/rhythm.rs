@@ -74,3 +74,48 @@ pub(super) fn own_return_log_odds(state: &State, horizon_days: i32) -> f64 {
         });
     math::ln((f64::from(longer - still_longer) + 0.5) / (f64::from(still_longer) + 0.5))
 }
+
+/// The same in SQL; `float` makes a float of an expression.
+pub(super) mod sql {
+    pub(in crate::features) const IS_SILENT_BEYOND_LONGEST: &str = "CASE WHEN longest_interval IS NULL THEN NULL WHEN \
+         cutoff_day - last_day > longest_interval THEN 1 ELSE 0 END";
+
+    pub(in crate::features) fn interval_shrunk(float: impl Fn(&str) -> String, horizon_days: i32) -> String {
+        format!("{} / n_purchases", float(&format!("last_day - first_day + {horizon_days}")))
+    }
+
+    pub(in crate::features) fn overdue_ratio(float: impl Fn(&str) -> String, horizon_days: i32) -> String {
+        format!("{} * n_purchases / (last_day - first_day + {horizon_days})", float("cutoff_day - last_day"))
+    }
+
+    pub(in crate::features) fn purchase_rate(float: impl Fn(&str) -> String, horizon_days: i32) -> String {
+        format!("{} / (cutoff_day - first_day + {horizon_days})", float("n_purchases"))
+    }
+
+    pub(in crate::features) fn interval_sd(float: impl Fn(&str) -> String) -> String {
+        let spread =
+            "(n_purchases - 1) * squared_intervals - (last_day - first_day) * (last_day - first_day)";
+        format!(
+            "CASE WHEN n_purchases > 2 THEN sqrt({} / {}) END",
+            float(spread),
+            float("(n_purchases - 1) * (n_purchases - 2)")
+        )
+    }
+
+    pub(in crate::features) fn silence_fraction(float: impl Fn(&str) -> String) -> String {
+        format!(
+            "{} / CASE WHEN cutoff_day > first_day THEN cutoff_day - first_day ELSE 1 END",
+            float("cutoff_day - last_day")
+        )
+    }
+
+    pub(in crate::features) fn own_return(float: impl Fn(&str) -> String, horizon_days: i32) -> String {
+        let still = longer_by(horizon_days);
+        format!("ln(({} + 0.5) / ({} + 0.5))", float(&format!("longer_intervals - {still}")), float(&still))
+    }
+
+    /// Intervals longer than the silence by so many days.
+    pub(crate) fn longer_by(horizon_days: i32) -> String {
+        format!("longer_intervals_by_{horizon_days}_days")
+    }
+}

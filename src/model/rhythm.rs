@@ -182,6 +182,12 @@ impl Rhythm {
         self.slope * (squares.sum::<f64>() / around.len() as f64).sqrt()
     }
 
+    /// The parameters r, α, a and b; the average and the slope; the least probability.
+    pub(crate) fn numbers(&self) -> ([f64; 4], f64, f64, f64) {
+        let model = self.posterior.model();
+        ([model.r(), model.alpha(), model.a(), model.b()], self.average, self.slope, LEAST_PROBABILITY)
+    }
+
     pub(super) fn scale(&mut self, factor: f64) {
         self.slope *= factor;
     }

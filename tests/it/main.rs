@@ -39,6 +39,7 @@ mod saved;
 mod season;
 mod simulated;
 mod snapshots;
+mod sql;
 mod support;
 mod systemic;
 mod tables;

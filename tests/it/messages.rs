@@ -90,6 +90,10 @@ fn errors() -> Vec<(Error, &'static str)> {
              the columns or leave the feature out",
         ),
         (
+            Error::NotInSql { what: text("feature `moon`"), reason: text("it is a closure") },
+            "feature `moon` cannot be said in SQL: it is a closure; leave it out, or compute it with this crate",
+        ),
+        (
             Error::DuplicateFeature { feature: text("tenure_days") },
             "feature `tenure_days` stands twice in the set; leave one out",
         ),
