@@ -47,7 +47,7 @@ struct Options {
     /// Stated reasons: a table with customer_id, reason, and more where known
     #[arg(long, value_name = "FILE", conflicts_with = "customers")]
     reasons: Option<PathBuf>,
-    /// Incidents: a table with customer_id, occurred_on, kind, and cost where known
+    /// Incidents: a table with customer_id, occurred_on, kind (service_failure, late_delivery, late_payment, unpaid, abuse, complaint, praise or other), and cost where known
     #[arg(long, value_name = "FILE", conflicts_with = "customers")]
     incidents: Option<PathBuf>,
     /// What was changed to keep customers: a table with segment, value, cause, changed_on, what

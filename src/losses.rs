@@ -23,7 +23,9 @@ mod neighbours;
 mod similar;
 mod exposure;
 mod followers;
+mod inputs;
 mod examination;
+mod keys;
 mod words;
 
 pub use self::ask::{AskList, AskParams, Asked, ChosenBy};

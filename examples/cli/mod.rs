@@ -152,6 +152,9 @@ fn options_of(report: &InputReport) -> Vec<&'static str> {
     if has(FaultKind::RejectedRefund) {
         options.push("say what becomes of refunds with --refunds net or --refunds drop");
     }
+    if has(FaultKind::UnknownWord) {
+        options.push("flags are 0 or 1, true or false, yes or no; kinds of incidents and causes are listed by `losses --help`");
+    }
     options
 }
 

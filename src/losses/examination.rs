@@ -1,8 +1,5 @@
 //! What are all answers together, for a log of orders?
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-
 use super::attrition::{Attrition, attrition};
 use super::changes::{ChangeEffect, Prevention, change_effects, preventions};
 use super::contrast::{Contrast, contrast};
@@ -10,6 +7,7 @@ use super::drops::{DropKind, DropParams, Drops};
 use super::exposure::Found;
 use super::followers::{Followers, FollowersParams, Known};
 use super::incidents::IncidentLosses;
+use super::inputs::Inputs;
 use super::lapse::Lapses;
 use super::profile::{Profiles, profiles};
 use super::reasons::{ReasonShares, reason_shares};
@@ -18,7 +16,7 @@ use super::status::Statuses;
 use super::systemic::{ModelRisk, Systemic, SystemicParams};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::evidence::{Cause, Evidence, TableReport};
+use crate::evidence::{Cause, Evidence};
 use crate::features::FeatureSet;
 use crate::history::History;
 use crate::model::ChurnModel;
@@ -221,27 +219,9 @@ fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
     of_systemic.chain(of_drops).collect()
 }
 
-/// What the reading of each table found.
-#[derive(Clone, Debug, Serialize)]
-struct Inputs {
-    reasons: Option<TableReport>,
-    incidents: Option<TableReport>,
-    changes: Option<TableReport>,
-}
-
-impl Inputs {
-    fn of(evidence: &Evidence) -> Self {
-        Inputs {
-            reasons: evidence.reasons().map(|table| table.report().clone()),
-            incidents: evidence.incidents().map(|table| table.report().clone()),
-            changes: evidence.changes().map(|table| table.report().clone()),
-        }
-    }
-}
-
 /// What an examination of losses found.
 ///
-/// [`Display`](fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
+/// [`Display`](std::fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
 /// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`, `incidents`, `changes`, `prevention`,
 /// `followers`, `similar_causes`, `inputs` (what the reading of each table found) and `left_out`.
 #[derive(Clone, Debug)]
@@ -260,7 +240,7 @@ pub struct Losses {
     pub(super) changes: Option<Vec<ChangeEffect>>,
     pub(super) prevention: Vec<Prevention>,
     pub(super) followers: Followers,
-    inputs: Inputs,
+    pub(super) inputs: Inputs,
     pub(super) left_out: Vec<String>,
 }
 
@@ -382,31 +362,5 @@ impl Losses {
     #[must_use]
     pub fn left_out(&self) -> &[String] {
         &self.left_out
-    }
-}
-
-impl Serialize for Losses {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("as_of", &self.as_of)?;
-        map.serialize_entry("horizon_days", &self.horizon_days)?;
-        map.serialize_entry("attrition", &self.attrition)?;
-        map.serialize_entry("statuses", self.statuses.table())?;
-        map.serialize_entry("profile", &self.contrast)?;
-        let causes = self.reasons.as_ref().map_or(&[][..], |reasons| &reasons.causes);
-        map.serialize_entry("reasons", causes)?;
-        map.serialize_entry("reasons_known", &self.reasons)?;
-        map.serialize_entry("systemic", self.systemic.as_ref().map_or(&[][..], |systemic| &systemic.rows))?;
-        map.serialize_entry("systemic_totals", &self.systemic.as_ref().map(|systemic| systemic.totals))?;
-        map.serialize_entry("drops", &self.drops.rows)?;
-        map.serialize_entry("business_drop", &self.drops.business)?;
-        map.serialize_entry("incidents", &self.incidents)?;
-        map.serialize_entry("changes", &self.changes)?;
-        map.serialize_entry("prevention", &self.prevention)?;
-        map.serialize_entry("followers", &self.followers)?;
-        map.serialize_entry("similar_causes", self.followers.causes())?;
-        map.serialize_entry("inputs", &self.inputs)?;
-        map.serialize_entry("left_out", &self.left_out)?;
-        map.end()
     }
 }

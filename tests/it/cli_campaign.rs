@@ -22,7 +22,7 @@ fn a_randomised_test_of_mails_is_measured_as_documented() {
     let printed = words(&run_well(&example("measure"), &arguments));
     assert!(printed.contains("31961 customers"), "duplicates are customers too: {printed}");
     let measured: serde_json::Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
-    assert!(measured["trust"].is_object() && measured["verdict"].is_string(), "{measured}");
+    assert!(measured["trust"].is_string() && measured["verdict"].is_string(), "{measured}");
     // Effects of the whole file, and three of its standard errors, wider by half the file being here.
     let documented = [
         ("Mens E-Mail", "returned", 0.0766, 0.0034),

@@ -22,6 +22,7 @@ mod incidents;
 mod layers;
 mod leaks;
 mod logs;
+mod losses_cli;
 mod losses;
 mod messages;
 mod metrics;
