@@ -3,7 +3,7 @@
     check.py FOLDER ENGINE...
 
 FOLDER holds the cases as `cargo test --test it sql::cases -- --ignored` writes them; engines are duckdb, datafusion,
-postgres and spark. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where null.
+postgres and spark. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where null. Spark then loses a worker in the middle of a query.
 """
 
 import hashlib
@@ -11,9 +11,11 @@ import math
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pyarrow as pa
@@ -37,7 +39,7 @@ class DuckDb:
         self.connection.execute(f"CREATE OR REPLACE VIEW {doubled(table)} AS SELECT * FROM read_parquet('{path}')")
 
     def run(self, query):
-        return self.connection.execute(query).to_arrow_table().to_pydict()
+        return self.connection.sql(query).to_arrow_table().to_pydict()
 
 
 class DataFusion:
@@ -76,6 +78,45 @@ class Spark:
         frame = self.spark.sql(query)
         rows = frame.collect()
         return {name: [row[place] for row in rows] for place, name in enumerate(frame.columns)}
+
+    def workers(self):
+        """The processes of executors that this session started."""
+        driver, found = self.spark.sparkContext._gateway.proc.pid, {}
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                found[int(path.name)] = (parent, (path / "cmdline").read_text())
+            except (OSError, IndexError):  # it has ended since
+                continue
+
+        def is_own(process):
+            while process in found and process != driver:
+                process = found[process][0]
+            return process == driver
+
+        return [process for process, (_, line) in found.items() if "ExecutorBackend" in line and is_own(process)]
+
+    def run_while_one_dies(self, query):
+        """Kills one of the executors as soon as tasks run."""
+        killed = []
+
+        def kill():
+            tracker, until = self.spark.sparkContext.statusTracker(), time.monotonic() + 60
+            while time.monotonic() < until and not killed:
+                stages = map(tracker.getStageInfo, tracker.getActiveStageIds())
+                workers = self.workers() if any(stage and stage.numActiveTasks for stage in stages) else []
+                if workers:
+                    os.kill(workers[0], signal.SIGKILL)
+                    killed.append(workers[0])
+                time.sleep(0.005)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        try:
+            return self.run(query)
+        finally:
+            thread.join()
+            assert killed, "no executor was killed: no task ran, or all in one process"
 
 
 class Postgres:
@@ -170,6 +211,25 @@ def compare(found, expected, what):
     return len(expected), problems
 
 
+def survives(running, folder):
+    """Whether a query that loses a worker is right, or says that it failed; never another table."""
+    case = min(path for path in folder.iterdir() if path.is_dir())
+    running.load((case / "table").read_text(), case / "orders.parquet")
+    query = (case / "panel.spark.sql").read_text()
+    try:
+        found = running.run_while_one_dies(query)
+    except AssertionError:
+        raise
+    except Exception as error:
+        print(f"spark      {case.name:<14} a worker killed     error: {type(error).__name__}", flush=True)
+        return True
+    rows, problems = compare(found, pq.read_table(case / "panel.parquet").to_pydict(), "panel")
+    print(f"spark      {case.name:<14} a worker killed    {'DIFFERS' if problems else 'equal'}, {rows} rows", flush=True)
+    for problem in problems:
+        print("    " + problem)
+    return not problems
+
+
 def main():
     folder, engines = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:] or list(ENGINES)
     failed = False
@@ -188,6 +248,8 @@ def main():
                 for problem in problems:
                     print("    " + problem)
                 failed |= bool(problems)
+        if hasattr(running, "run_while_one_dies"):
+            failed |= not survives(running, folder)
         if hasattr(running, "stop"):
             running.stop()
         print(f"{engine}: {time.monotonic() - begin:.0f} s", flush=True)

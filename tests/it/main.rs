@@ -8,6 +8,7 @@ mod campaign;
 mod cdnow;
 mod cli;
 mod cli_campaign;
+mod cli_sql;
 mod contagion;
 mod determinism;
 mod disk;
