@@ -178,7 +178,7 @@ pub struct PowerRow {
 /// # fn main() -> winback::Result<()> {
 /// use winback::campaign::Power;
 /// let power = Power::params(20_000, 0.10, 0.02).compute()?;
-/// assert_eq!(power.recommended.fraction, 0.11);
+/// assert_eq!(power.recommended.fraction, 0.1);
 /// assert!(Power::params(500, 0.10, 0.02).compute()?.customers_needed.is_some());
 /// # Ok(())
 /// # }

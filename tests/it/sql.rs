@@ -81,7 +81,6 @@ fn cases() {
         let file = File::open(Path::new(&data).join("cdnow_full.parquet")).unwrap();
         let frame = ParquetReader::new(file).finish().unwrap();
         let names: Vec<String> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
-        println!("{names:?}");
         let find = |part: &str| names.iter().find(|name| name.contains(part)).unwrap().clone();
         let amount =
             names.iter().find(|name| name.contains("amount") || name.contains("spend")).unwrap().clone();
