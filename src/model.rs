@@ -60,7 +60,7 @@ const DEFAULT_MAX_ROWS: usize = 1_000_000;
 /// | setting | default |
 /// |---|---|
 /// | columns | all, a few core ones below 100 rows of the rarer class, or none but the rhythm below 40 ([`ModelKind`]) |
-/// | L2 strength λ | by the evidence of the data below 1,000 rows of the rarer class ([`StrengthChoice::Evidence`]); else 30, falling to 3 as they grow, or one of 1 … 300 that does surely better forward in time |
+/// | L2 strength λ | by the evidence of the data below 1,000 rows of the rarer class ([`StrengthChoice::Evidence`]); else 30, falling to 3 as they grow, or one of 1 … 300 that does better forward in time by two standard errors |
 /// | most rows fitted on | 1,000,000, whole customers by a hash of their id |
 #[derive(Clone, Debug)]
 pub struct ChurnModelParams {

@@ -48,8 +48,7 @@ struct Notes {
 impl Notes {
     fn ranking(&mut self, quality: &Quality, of: &str) {
         let Some(Interval { estimate, low, high, .. }) = quality.auc_over_recency else {
-            self.doubtful
-                .push(format!("among {of}, nothing can be said of the order: only one outcome was seen"));
+            self.doubtful.push(format!("among {of}, nothing can be said of the order: {}", too_few(quality)));
             return;
         };
         let text = format!("AUC {estimate:+.3} ({low:+.3} to {high:+.3})");
@@ -105,9 +104,15 @@ impl Notes {
         if rows.is_empty() {
             return;
         }
-        let Wins { won, of } = Wins::before(&evaluation.test_cutoffs, rows);
-        let text = format!("it ranked better than days since last at {won} of {of} earlier cutoffs");
-        match (of, 2 * won > of) {
+        let wins = Wins::before(&evaluation.test_cutoffs, rows);
+        let Wins { won, tied, of } = wins;
+        let ties = match tied {
+            0 => String::new(),
+            1 => ", and as well at one".to_owned(),
+            several => format!(", and as well at {several}"),
+        };
+        let text = format!("it ranked better than days since last at {won} of {of} earlier cutoffs{ties}");
+        match (of, wins.are_most()) {
             (0, _) => {}
             (_, true) => self.good.push(text),
             (_, false) => self.doubtful.push(text),
@@ -130,9 +135,19 @@ impl Notes {
         match evaluation.verdict {
             Some(Verdict::Better) => self.to_do.push("choose whom to look after by its order".to_owned()),
             Some(Verdict::NoBetterThanRecency) => {
-                self.to_do
-                    .push("sort customers by days since last; this model adds nothing to that".to_owned());
-                return;
+                let gains = gains_beside(evaluation);
+                if gains.is_empty() {
+                    self.to_do.push(
+                        "sort customers by days since last: nothing here shows that this model adds to that"
+                            .to_owned(),
+                    );
+                    return;
+                }
+                self.to_do.push(format!(
+                    "{}; yet {}: test it again on more customers or a later cutoff before you settle on either",
+                    why_not_better(evaluation),
+                    gains.join(", and ")
+                ));
             }
             Some(Verdict::TooLittleData) => {
                 self.to_do.push(
@@ -161,11 +176,17 @@ impl Notes {
             ),
         }
         if let Some(profit) = &evaluation.profit {
+            let is_no_better = profit.chosen.realised_amount <= profit.by_recency.realised_amount;
             self.to_do.push(match (profit.fraction > 0.0, profit.chosen.realised_amount > 0.0) {
                 (false, _) if profit.chosen_at.is_none() => {
                     "no campaign under the terms assumed: the probabilities promise none that pays".to_owned()
                 }
                 (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
+                (true, true) if is_no_better => format!(
+                    "a campaign to {:.0} % of customers would have paid, but no better by this model than by days since \
+                     last on these terms: fewer contacts, or dearer ones, would tell the two apart",
+                    profit.fraction * 100.0
+                ),
                 (true, true) => format!(
                     "if the campaign's terms are yours, contact the {:.0} % with the highest probability × value, and \
                      hold out a random part of them to see what it really brings",
@@ -179,4 +200,55 @@ impl Notes {
             });
         }
     }
+}
+
+/// Why no order could be judged.
+fn too_few(quality: &Quality) -> String {
+    let churned = (quality.churned_fraction * quality.rows as f64).round() as usize;
+    match (churned, quality.rows - churned) {
+        (0, _) => "nobody left".to_owned(),
+        (_, 0) => "nobody stayed".to_owned(),
+        (_, 1) => "only one customer stayed, too few for an interval".to_owned(),
+        (1, _) => "only one customer left, too few for an interval".to_owned(),
+        (left, stayed) => format!("{left} left and {stayed} stayed, too few for an interval"),
+    }
+}
+
+/// What keeps the verdict from *better*.
+fn why_not_better(evaluation: &Evaluation) -> &'static str {
+    match evaluation.all.auc_over_recency.as_ref() {
+        Some(Interval { high, .. }) if *high < 0.0 => {
+            "among everyone, its order is worse than days since last"
+        }
+        Some(Interval { low, .. }) if *low > 0.0 => {
+            "its order is better at this cutoff only, or by too little to matter"
+        }
+        _ => "among everyone, its order is not surely better than days since last",
+    }
+}
+
+/// What speaks for the model although the verdict does not.
+fn gains_beside(evaluation: &Evaluation) -> Vec<String> {
+    let mut gains = Vec::new();
+    let all = &evaluation.all;
+    if evaluation
+        .recent
+        .as_ref()
+        .and_then(|recent| recent.auc_over_recency.as_ref())
+        .is_some_and(|over| over.low > 0.0)
+    {
+        gains.push("among recent customers it is".to_owned());
+    }
+    let wins = Wins::before(&evaluation.test_cutoffs, &evaluation.backtest);
+    if wins.are_most() {
+        gains.push(format!("it ranked better at {} of {} earlier cutoffs", wins.won, wins.of));
+    }
+    let recency = all.baselines.recency.log_loss;
+    if all.log_loss < recency {
+        gains.push(format!(
+            "its probabilities fit better (log-loss {:.4} against {recency:.4})",
+            all.log_loss
+        ));
+    }
+    gains
 }

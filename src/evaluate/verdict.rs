@@ -20,7 +20,7 @@ const USEFUL_AUC: f64 = 0.005;
 pub enum Verdict {
     /// Surely and usefully better, and at most earlier cutoffs too.
     Better,
-    /// Not shown to be better: sort customers by days since last, and save the trouble.
+    /// Not shown to be better among everyone, which is no proof that it is not: days since last may do as well.
     NoBetterThanRecency,
     /// Fewer than 25 customers churned, or fewer than 25 stayed, at the cutoff tested; or the log is too short for
     /// an earlier cutoff to test at.
@@ -30,18 +30,18 @@ pub enum Verdict {
 impl Verdict {
     /// *Better* needs all of: the lower end of the AUC difference to recency above 0; a gain of .005 AUC,
     /// or a log-loss below that of recency calibrated in training; a higher AUC than recency at more than
-    /// half of the backtest's cutoffs before the ones tested, of which there must be one.
+    /// half of the backtest's cutoffs before the ones tested where both have one, of which there must be one.
     pub(super) fn new(all: &Quality, tested: &[Day], backtest: &[BacktestRow]) -> Self {
         let Some(difference) = all.auc_over_recency.as_ref().filter(|_| has_outcomes(all)) else {
             return Verdict::TooLittleData;
         };
-        let Wins { won, of } = Wins::before(tested, backtest);
-        if of == 0 {
+        let wins = Wins::before(tested, backtest);
+        if wins.of == 0 {
             return Verdict::TooLittleData;
         }
         let is_sure = difference.low > 0.0;
         let is_useful = difference.estimate >= USEFUL_AUC || all.log_loss < all.baselines.recency.log_loss;
-        match is_sure && is_useful && 2 * won > of {
+        match is_sure && is_useful && wins.are_most() {
             true => Verdict::Better,
             false => Verdict::NoBetterThanRecency,
         }
@@ -58,14 +58,26 @@ pub(super) fn has_outcomes(all: &Quality) -> bool {
 /// At how many cutoffs the model ranked better than recency.
 pub(super) struct Wins {
     pub(super) won: usize,
+    pub(super) tied: usize,
     pub(super) of: usize,
 }
 
 impl Wins {
-    /// Of the cutoffs before the ones tested: those are judged by themselves.
+    /// Of the cutoffs before the ones tested, which are judged by themselves, and only where both have an AUC.
     pub(super) fn before(tested: &[Day], backtest: &[BacktestRow]) -> Self {
-        let earlier = || backtest.iter().filter(|row| tested.iter().all(|day| row.cutoff < *day));
-        Wins { won: earlier().filter(|row| row.wins()).count(), of: earlier().count() }
+        let mut wins = Wins { won: 0, tied: 0, of: 0 };
+        for row in backtest.iter().filter(|row| tested.iter().all(|day| row.cutoff < *day)) {
+            let (Some(own), Some(recency)) = (row.auc, row.recency_auc) else { continue };
+            wins.of += 1;
+            wins.won += usize::from(own > recency);
+            wins.tied += usize::from(own == recency);
+        }
+        wins
+    }
+
+    /// Whether the model won at more than half.
+    pub(super) fn are_most(&self) -> bool {
+        2 * self.won > self.of
     }
 }
 
@@ -74,7 +86,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Verdict::Better => "better than recency: use the model",
             Verdict::NoBetterThanRecency => {
-                "no better than recency: sort customers by days since their last purchase instead"
+                "not shown to be better than recency: days since the last purchase may sort customers as well"
             }
             Verdict::TooLittleData => "too little data to tell: bring a longer log, or more customers",
         })

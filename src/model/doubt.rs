@@ -81,7 +81,12 @@ impl ChurnModel {
             let errors = rhythm.errors(&self.features, self.label, columns);
             let ends = self.log_odds(columns).into_iter().zip(errors);
             let end = |log_odds: f64, reach: f64| sigmoid(log_odds + NORMAL_QUANTILE * reach);
-            return ends.map(|(log_odds, error)| (end(log_odds, -error), end(log_odds, error))).collect();
+            let (most_low, least_high) = rhythm.bounds().unwrap_or((1.0, 0.0));
+            return ends
+                .map(|(log_odds, error)| {
+                    (end(log_odds, -error).min(most_low), end(log_odds, error).max(least_high))
+                })
+                .collect();
         }
         let transformed = transform(&self.features, columns);
         let season = self.season_offset(as_of);

@@ -21,9 +21,9 @@ const STEADY: f64 = 0.05;
 pub enum StrengthChoice {
     /// By the caller.
     Given,
-    /// By the number of events, rows of the rarer class; no other did surely better forward in time.
+    /// By the number of events, rows of the rarer class; no other did better forward in time by more than two standard errors.
     Events,
-    /// It did surely better forward in time than what the number of events says.
+    /// It did better forward in time, by more than two standard errors, than what the number of events says.
     ForwardInTime,
     /// Below 1,000 events: by the evidence of the data.
     ///

@@ -74,7 +74,7 @@ fn strength(fit: &FitSummary) -> String {
     match fit.strength_choice {
         None | Some(StrengthChoice::Given) => format!("L2 strength {l2} as given"),
         Some(StrengthChoice::Events) => format!("L2 strength {l2} by the number of events"),
-        Some(StrengthChoice::ForwardInTime) => format!("L2 strength {l2}, surely better forward in time"),
+        Some(StrengthChoice::ForwardInTime) => format!("L2 strength {l2}, which did better forward in time"),
         Some(StrengthChoice::Evidence { determined_columns }) => {
             format!("L2 strength {l2:.1} by the evidence, which determines {determined_columns:.1} columns")
         }

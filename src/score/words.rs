@@ -35,6 +35,7 @@ impl<'a> Words<'a> {
             .iter()
             .enumerate()
             .filter(|(_, feature)| feature.idea() == idea)
+            .filter(|(position, feature)| !contradicts(feature, value(*position), log_odds))
             .filter_map(|(position, feature)| fact(feature, value(position), bought_once))
             .collect();
         if facts.is_empty() {
@@ -51,6 +52,16 @@ fn said(facts: &[String], log_odds: f64) -> String {
         _ => "leaves the risk as it is",
     };
     format!("{}: {push}", facts.join(", "))
+}
+
+/// Whether a fact of silence would be read as pushing the other way. The rhythm's share is what is left once days
+/// since last have spoken, so that a long silence may lower the risk there: less long than the days alone say.
+fn contradicts(feature: &Feature, value: f64, log_odds: f64) -> bool {
+    match feature {
+        Feature::OverdueRatio { .. } => (log_odds < 0.0 && value > 1.0) || (log_odds > 0.0 && value < 1.0),
+        Feature::IsSilentBeyondLongest => log_odds < 0.0,
+        _ => false,
+    }
 }
 
 fn name(idea: Idea) -> &'static str {
@@ -125,8 +136,28 @@ mod tests {
         let often = [1.0, 400.0, 8.0, 41.3, 1.0];
         assert_eq!(say(often, Idea::Silence, 0.7), "last bought 1 day ago: raises the risk");
         assert_eq!(
-            say(often, Idea::Rhythm, -0.1),
-            "buys about every 41 days, never so long before: lowers the risk"
+            say(often, Idea::Rhythm, 0.1),
+            "buys about every 41 days, never so long before: raises the risk"
         );
+    }
+
+    /// A long silence is no reason to be calm, nor a short one to worry.
+    #[test]
+    fn facts_do_not_speak_against_the_sign() {
+        let features = [
+            Feature::IntervalShrunk { horizon_days: 90 },
+            Feature::OverdueRatio { horizon_days: 90 },
+            Feature::IsSilentBeyondLongest,
+        ];
+        let words = Words::new(&features);
+        let say = |values: [f64; 3], push| words.driver(Idea::Rhythm, push, &|position| values[position]);
+        let (long, short) = ([41.0, 4.9, 1.0], [61.0, 0.0, 0.0]);
+        assert_eq!(say(long, -0.1), "buys about every 41 days: lowers the risk");
+        assert_eq!(
+            say(long, 0.1),
+            "buys about every 41 days, silent for 4.9 times that, never so long before: raises the risk"
+        );
+        assert_eq!(say(short, 0.1), "buys about every 61 days: raises the risk");
+        assert_eq!(say(short, -0.1), "buys about every 61 days, silent for 0.0 times that: lowers the risk");
     }
 }

@@ -193,3 +193,19 @@ fn settings_given_in_vain_are_named() {
         (plain.score(&history, history.observed_until()), model.score(&history, history.observed_until()));
     assert_eq!(a.unwrap().probabilities(), b.unwrap().probabilities());
 }
+
+/// Five customers, of whom four are long gone: whatever the prior says of them, five cannot make it sure.
+#[test]
+fn a_handful_of_customers_leaves_wide_intervals() {
+    let mut orders: Vec<Order> = (0..150).map(|week| order(1, 7 * week)).collect();
+    orders.extend([2, 3, 4, 5].into_iter().map(|customer| order(customer, customer as i32)));
+    orders.extend((0..30).map(|day| order(2, 3 + day)));
+    let history = history(&orders);
+    let model = ChurnModel::params().fit(&snapshots(&orders)).unwrap();
+    let scores = model.score_with_intervals(&history, history.observed_until()).unwrap();
+    for (p, (low, high)) in scores.probabilities().iter().zip(scores.intervals().unwrap()) {
+        assert!(0.0 < *low && low <= p && p <= high && *high < 1.0, "{low} {p} {high}");
+    }
+    let (low, high) = scores.intervals().unwrap()[1];
+    assert!(low < 0.999 && high - low > 1e-3, "{model}: {low} {high}");
+}

@@ -161,6 +161,20 @@ fn only_earlier_cutoffs_speak_for_a_verdict() {
         text.contains("doubtful: it ranked better than days since last at 1 of 2 earlier cutoffs"),
         "{text}"
     );
+    // What speaks for the model is said although the verdict does not.
+    assert!(text.contains("its probabilities fit better") && !text.contains("adds nothing"), "{text}");
+    // A tie is named and no win; a cutoff without an AUC does not count.
+    let mut tied = backtest.clone();
+    tied.rows[0].recency_auc = tied.rows[0].auc;
+    tied.rows[1].auc = None;
+    let (verdict, text) = said(tied);
+    assert_eq!(verdict, Verdict::NoBetterThanRecency);
+    assert!(text.contains("at 0 of 1 earlier cutoffs, and as well at one"), "{text}");
+    let mut untold = backtest.clone();
+    untold.rows.iter_mut().for_each(|row| row.auc = None);
+    let (verdict, text) = said(untold);
+    assert_eq!(verdict, Verdict::TooLittleData);
+    assert!(!text.contains("earlier cutoffs"), "{text}");
 }
 
 #[test]
