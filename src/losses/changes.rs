@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::incidents::IncidentLosses;
+use super::incidents::{IncidentLoss, IncidentLosses};
 use super::systemic::{Systemic, Verdict, Whose, ratio_at};
 use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::evidence::{Cause, Change, Changes};
+use crate::evidence::{Cause, Change, Changes, IncidentKind};
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
 use crate::rates::StratifiedRatio;
@@ -170,13 +170,13 @@ impl fmt::Display for Prevention {
 
 /// Findings by the money they cost per year, the dearest first; by customers where there are no amounts.
 #[must_use]
-pub fn preventions(systemic: &Systemic, incidents: Option<&IncidentLosses>) -> Vec<Prevention> {
-    let days = systemic.horizon_days.map(|horizon| f64::from(horizon) * systemic.landmarks.len() as f64);
+pub fn preventions(systemic: Option<&Systemic>, incidents: Option<&IncidentLosses>) -> Vec<Prevention> {
+    let days = systemic.and_then(|all| Some(f64::from(all.horizon_days?) * all.landmarks.len() as f64));
     let years = days.map_or(1.0, |days| days / 365.0);
+    let findings = || systemic.into_iter().flat_map(Systemic::findings);
     let mut all: Vec<Prevention> = Vec::new();
-    for row in systemic.findings().filter(|row| row.cause.is_none()) {
-        let own =
-            systemic.findings().filter(|cause| (&cause.segment, &cause.value) == (&row.segment, &row.value));
+    for row in findings().filter(|row| row.cause.is_none()) {
+        let own = findings().filter(|cause| (&cause.segment, &cause.value) == (&row.segment, &row.value));
         let cause = own.filter_map(|row| row.cause).next();
         all.push(Prevention {
             what: format!("{}={}", row.segment, row.value),
@@ -187,11 +187,13 @@ pub fn preventions(systemic: &Systemic, incidents: Option<&IncidentLosses>) -> V
         });
     }
     if let Some(IncidentLosses { rows, years }) = incidents {
+        // Who left after praising was not driven out by it.
+        let kind = |row: &IncidentLoss| IncidentKind::parse(&row.kind);
         let found = rows.iter().filter(|row| row.verdict == Verdict::Systemic && *years > 0.0);
-        all.extend(found.map(|row| Prevention {
+        all.extend(found.filter(|row| kind(row) != Some(IncidentKind::Praise)).map(|row| Prevention {
             what: row.kind.clone(),
             cause: None,
-            whose: Whose::Ours,
+            whose: kind(row).map_or(Whose::Unknown, whose),
             customers_per_year: (row.lost as f64 - row.expected.unwrap_or(0.0)).max(0.0) / years,
             amount_per_year: row.excess_amount.map(|amount| amount / years),
         }));
@@ -202,4 +204,13 @@ pub fn preventions(systemic: &Systemic, incidents: Option<&IncidentLosses>) -> V
         b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
     });
     all
+}
+
+/// Whose doing an incident is: the business's own, or the customer's.
+fn whose(kind: IncidentKind) -> Whose {
+    match kind {
+        IncidentKind::ServiceFailure | IncidentKind::LateDelivery | IncidentKind::Complaint => Whose::Ours,
+        IncidentKind::LatePayment | IncidentKind::Unpaid | IncidentKind::Abuse => Whose::Outside,
+        IncidentKind::Praise | IncidentKind::Other => Whose::Unknown,
+    }
 }

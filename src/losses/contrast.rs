@@ -10,7 +10,7 @@ use super::LEVEL;
 use super::lapse::Lapses;
 use super::profile::{Change, CustomerProfile, LEAST_PURCHASES, bought_within, profiles, quantile};
 use crate::day::Day;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::newcombe;
@@ -28,8 +28,10 @@ pub struct Contrast {
     pub landmark: Day,
     /// Customers compared: not lost on the landmark, and bought within H days before it.
     pub customers: usize,
-    /// Those who were lost on the as-of day.
+    /// Those who then bought nothing up to the as-of day.
     pub lost: usize,
+    /// Days from the landmark to the as-of day.
+    pub days: i32,
     /// One row per trait, the largest differences first.
     pub rows: Vec<ContrastRow>,
 }
@@ -54,7 +56,8 @@ pub struct ContrastRow {
 ///
 /// Both are looked at on one day, the landmark, by what was known then: at the end the lost are silent, and
 /// everything would differ. It lies H days before the as-of day, or as many as somebody who bought once takes
-/// to lapse, if those are more; at the earliest H days after the log begins.
+/// to lapse, if those are more, and at least H days after the log begins. Lost is who bought nothing in these
+/// days, whatever their rhythm: who may take longer to lapse must not count as stayed for that.
 /// Who was lost already, or had not bought for H days, is left out. It tells what was common, not why they
 /// left.
 ///
@@ -63,13 +66,23 @@ pub struct ContrastRow {
 /// for landmarks.
 ///
 /// # Errors
-/// As [`LapseRule::find`](super::LapseRule::find), where nobody had bought by the landmark.
+/// [`Error::NoCutoffs`] where the log is too short for a landmark; as
+/// [`LapseRule::find`](super::LapseRule::find), where nobody had bought by then.
 pub fn contrast(history: &History, lapses: &Lapses) -> Result<Contrast> {
     let horizon = lapses.rule.horizon_days();
     // A silence must have room to become a lapse.
     let needed = lapses.rule.first_silence(lapses.rhythm.model()).unwrap_or(horizon).max(horizon);
-    let landmark = lapses.as_of.plus_days(-needed).max(history.observed_from().plus_days(horizon));
-    let then = lapses.rule.find(history, landmark.min(lapses.as_of))?;
+    let landmark = lapses.as_of.plus_days(-needed);
+    if landmark < history.observed_from().plus_days(horizon) {
+        return Err(Error::NoCutoffs {
+            observed_from: history.observed_from(),
+            observed_until: lapses.as_of,
+            lead_days: 0,
+            horizon_days: needed,
+            history_days: horizon,
+        });
+    }
+    let then = lapses.rule.find(history, landmark)?;
     let habits = profiles(history, &then);
     let compared: Vec<(&CustomerProfile, bool)> = habits
         .profiles()
@@ -78,10 +91,7 @@ pub fn contrast(history: &History, lapses: &Lapses) -> Result<Contrast> {
         .filter(|(profile, rank)| {
             !profile.is_lost && bought_within(&history.run(**rank as usize), landmark, horizon)
         })
-        .filter_map(|(profile, rank)| {
-            let at = lapses.ranks.binary_search(rank).ok()?;
-            Some((profile, lapses.lives[at].lapsed_on.is_some()))
-        })
+        .map(|(profile, rank)| (profile, !bought_within(&history.run(*rank as usize), lapses.as_of, needed)))
         .collect();
     let lost = compared.iter().filter(|(_, lost)| *lost).count();
     let mut traits: Vec<(String, [usize; 4])> = Vec::new();
@@ -150,7 +160,7 @@ pub fn contrast(history: &History, lapses: &Lapses) -> Result<Contrast> {
         let size = |row: &ContrastRow| row.difference.estimate.abs();
         other.stands_out.cmp(&one.stands_out).then(size(other).total_cmp(&size(one)))
     });
-    Ok(Contrast { landmark, customers: compared.len(), lost, rows })
+    Ok(Contrast { landmark, customers: compared.len(), lost, days: needed, rows })
 }
 
 impl Contrast {
@@ -177,8 +187,11 @@ impl Contrast {
 
 impl fmt::Display for Contrast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Contrast { landmark, customers, lost, rows } = self;
-        write!(f, "of {customers} customers who had bought lately on {landmark}, {lost} are lost by now")?;
+        let Contrast { landmark, customers, lost, days, rows } = self;
+        write!(
+            f,
+            "of {customers} customers who had bought lately on {landmark}, {lost} bought nothing in the {days} days after"
+        )?;
         let (out, alike): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.stands_out);
         if out.is_empty() {
             return write!(

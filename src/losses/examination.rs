@@ -114,7 +114,7 @@ impl LossesParams {
         let incidents = evidence.incidents().map(find).transpose()?;
         let effects = |changes| change_effects(history, as_of, horizon_days, changes);
         let changes = evidence.changes().map(effects).transpose()?;
-        let prevention = systemic.as_ref().map(|systemic| preventions(systemic, incidents.as_ref()));
+        let prevention = preventions(systemic.as_ref(), incidents.as_ref());
 
         let lost: Vec<(u32, Day)> =
             lapses.lives().iter().filter_map(|life| Some((life.rank, life.lapsed_on?))).collect();
@@ -135,7 +135,7 @@ impl LossesParams {
             drops,
             incidents,
             changes,
-            prevention: prevention.unwrap_or_default(),
+            prevention,
             followers,
             inputs: Inputs::of(evidence),
             left_out,

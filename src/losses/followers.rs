@@ -159,7 +159,7 @@ impl Followers {
                 let comes_back = (1.0 - value.p_no_purchase).max(f64::MIN_POSITIVE);
                 let purchases = value.expected_purchases / comes_back;
                 let value_amount = purchases * amounts.of(history, rank, as_of);
-                let similar = near[place].iter().map(|near| {
+                let similar = near.get(place).into_iter().flatten().map(|near| {
                     let (rank, lapsed_on) = known.lost[near.point as usize];
                     Similar {
                         customer_id: history.ids().text(rank as usize).into_owned(),

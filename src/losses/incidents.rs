@@ -201,7 +201,7 @@ impl OthersByDay {
         for rank in (0..history.customers() as u32).step_by(step) {
             let start = incidents.partition_point(|one| one.0 < rank);
             let own = incidents[start..].iter().take_while(|one| one.0 == rank);
-            let own: Vec<Day> = own.filter(|one| one.2 != IncidentKind::Praise).map(|one| one.1).collect();
+            let own: Vec<Day> = own.map(|one| one.1).collect();
             for &day in &days {
                 let window = Window::back_from(day, horizon_days);
                 if own.iter().any(|&incident| window.contains(incident)) {

@@ -157,7 +157,7 @@ fn of_run(history: &History, lapses: &Lapses, run: &Run) -> CustomerProfile {
         weekday: habit(weekday).map(|(day, _)| day as u8),
         season: habit(season).filter(|_| span >= 365).map(|(quarter, _)| quarter as u8),
         discount_fraction: if run.discount.is_empty() { f64::NAN } else { discounts / (gross + discounts) },
-        refund_fraction: if run.net.is_empty() { f64::NAN } else { refunds / gross },
+        refund_fraction: if run.net.is_empty() || gross <= 0.0 { f64::NAN } else { refunds / gross },
         changes: changes(run, columns.len()),
     }
 }
@@ -172,8 +172,10 @@ fn changes(run: &Run, columns: usize) -> Vec<Change> {
     let intervals: Vec<f64> = run.days.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect();
     let (usual, latest) = (quantile(&intervals[..early - 1], 0.5), quantile(&intervals[early - 1..], 0.5));
     let has_fewer = latest >= LONGER * usual;
-    let has_smaller =
-        !run.net.is_empty() && quantile(&run.net[early..], 0.5) <= SMALLER * quantile(&run.net[..early], 0.5);
+    let has_smaller = !run.net.is_empty() && {
+        let before = quantile(&run.net[..early], 0.5);
+        before > 0.0 && quantile(&run.net[early..], 0.5) <= SMALLER * before
+    };
     let has_moved = (0..columns).any(|column| {
         let codes = run.segment(column);
         let home = most_frequent(&codes[..early]).filter(|(_, share)| *share >= HABIT);

@@ -175,13 +175,19 @@ impl Lapses {
             return false;
         }
         let known_days = self.as_of.days_since_epoch() - horizon - run.days[0];
+        if known_days < horizon {
+            return false;
+        }
         let amount = |at: usize| run.net.get(at).map_or(1.0, |net| net.max(0.0));
         let count = n as f64;
         let mean = (0..n).map(amount).sum::<f64>() / count;
         let square = (0..n).map(|at| amount(at) * (amount(at) / count)).sum::<f64>();
-        let expected_purchases = count * f64::from(horizon) / f64::from(known_days.max(1));
+        // The first purchase begins the count and is none of it.
+        let share = f64::from(horizon) / f64::from(known_days.max(1));
+        let expected_purchases = (count - 1.0) * share;
         let expected = expected_purchases * mean;
-        let spread = (expected_purchases * square).sqrt();
+        // The level is known no better than its own days allow.
+        let spread = (expected_purchases * square * (1.0 + share)).sqrt();
         let spent: f64 = recent.map(amount).sum();
         spent <= WELL_BELOW * expected && spent < expected - NORMAL_QUANTILE * spread
     }

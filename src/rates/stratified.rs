@@ -4,8 +4,6 @@ use statrs::function::erf::erfc;
 
 /// The normal quantile of 97.5 %.
 const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
-/// −ln .025: the Poisson mean that shows no event in 2.5 % of all cases.
-const NO_EVENT_LIMIT: f64 = 3.688_879_454_113_936;
 /// The share of all cases beyond an end of the interval.
 const TAIL: f64 = 0.025;
 /// Above so many events the distribution of their number is taken as normal.
@@ -75,7 +73,7 @@ pub struct StratifiedRatio {
 /// var(ln ratio) = Σ (a + c) n1 n0/N² / (R S)                rates (the same, eq. 10)
 /// expected = Σ n1 c/n0
 /// ```
-/// With no event among the exposed the upper end is that of a Poisson count of 0: 3.69 over the expected. With
+/// With no event among the exposed the upper end is (1 − q)/q · Σ c/expected with q = .025^(1/Σ c). With
 /// none among the others the ratio is infinite, and its lower end is q/(1 − q) · (Σ a n0/n1)/Σ a with
 /// q = .025^(1/Σ a), the exact lower end of a share of Σ a in Σ a (Clopper and Pearson 1934, Biometrika 26:404–413).
 /// # References
@@ -95,7 +93,7 @@ pub struct StratifiedRatio {
 #[must_use]
 pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Option<StratifiedRatio> {
     let (mut r, mut s, mut numerator) = (0.0, 0.0, 0.0);
-    let (mut observed, mut expected, mut expected_of_others) = (0, 0.0, 0.0);
+    let (mut observed, mut others, mut expected, mut expected_of_others) = (0, 0.0, 0.0, 0.0);
     for stratum in strata.iter().filter(|stratum| stratum.compares()) {
         let (a, c) = (stratum.exposed_events as f64, stratum.other_events as f64);
         let (n1, n0) = (stratum.exposed, stratum.others);
@@ -107,6 +105,7 @@ pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Opt
             Basis::Time => (a + c) * n1 * n0 / (n * n),
         };
         observed += stratum.exposed_events;
+        others += c;
         expected += n1 * c / n0;
         expected_of_others += n0 * a / n1;
     }
@@ -116,7 +115,8 @@ pub fn stratified_ratio(strata: &[Stratum], basis: Basis, inflation: f64) -> Opt
         let reach = NORMAL_QUANTILE * (numerator / (r * s) * inflation).max(0.0).sqrt();
         Some(StratifiedRatio { low: whole.ratio * (-reach).exp(), high: whole.ratio * reach.exp(), ..whole })
     } else if s > 0.0 {
-        Some(StratifiedRatio { high: NO_EVENT_LIMIT * inflation / expected, ..whole })
+        let least = TAIL.powf(inflation / others);
+        Some(StratifiedRatio { high: (1.0 - least) / least * others / expected, ..whole })
     } else {
         let events = observed as f64;
         let least = TAIL.powf(inflation / events);
@@ -290,7 +290,8 @@ mod tests {
     fn without_events_the_interval_is_open_or_there_is_none() {
         let none = stratified_ratio(&[stratum(0, 20.0, 10, 100.0)], Basis::Customers, 1.0).unwrap();
         assert_eq!((none.ratio, none.low), (0.0, 0.0));
-        close(none.high, 3.688_879_454_113_936 / 2.0);
+        // 0 of 10 events: a share of .3085 at most.
+        close(none.high, (1.0 - 0.025_f64.powf(0.1)) / 0.025_f64.powf(0.1) * 5.0);
         let only = stratified_ratio(&[stratum(3, 20.0, 0, 100.0)], Basis::Customers, 1.0).unwrap();
         assert_eq!((only.ratio, only.high), (f64::INFINITY, f64::INFINITY));
         // 3 of 3 events: a share of .2924 at least (Clopper and Pearson), in a sixth of all customers.

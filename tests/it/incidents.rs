@@ -82,7 +82,7 @@ fn incidents_that_send_customers_away_are_found_and_others_not() {
     assert_eq!(found.to_frame().unwrap().height(), found.rows.len());
 
     let systemic = Systemic::params().with_horizon_days(HORIZON_DAYS).find(&history, until, None).unwrap();
-    let list = preventions(&systemic, Some(&found));
+    let list = preventions(Some(&systemic), Some(&found));
     assert!(list.iter().any(|one| one.what == "late_delivery"), "{list:?}");
     assert!(list.iter().any(|one| one.what == "store=S0"), "{list:?}\n{systemic}");
     assert!(list.is_sorted_by(|a, b| a.amount_per_year >= b.amount_per_year), "{list:?}");
