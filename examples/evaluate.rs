@@ -23,13 +23,13 @@ struct Options {
     #[command(flatten)]
     training: TrainingOptions,
     /// What contacting one customer costs, an amount
-    #[arg(long, default_value_t = 1.0, value_name = "AMOUNT")]
+    #[arg(long, default_value_t = 1.0, value_name = "AMOUNT", allow_negative_numbers = true)]
     contact_cost: f64,
     /// Share of those who would churn that a contact keeps, 0 to 1; an assumption
-    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE", allow_negative_numbers = true)]
     save_fraction: f64,
     /// Margin on what a kept customer spends, 0 to 1
-    #[arg(long, default_value_t = 0.3, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.3, value_name = "SHARE", allow_negative_numbers = true)]
     margin_fraction: f64,
     /// Also write the evaluation as JSON
     #[arg(long, value_name = "FILE")]
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     cli::run(|| {
         options.json.iter().try_for_each(table::check_place)?;
+        options.campaign().check()?;
         let progress = Progress::start();
         progress.step("reading orders");
         let history = options.training.read()?;

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use winback::evaluate::Advice;
 use winback::history::HistoryParams;
-use winback::{ChurnModel, Day, table};
+use winback::{ChurnModel, Day, History, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
@@ -38,7 +39,13 @@ struct Options {
     #[arg(long, value_name = "FOLDER")]
     temporary_folder: Option<PathBuf>,
     /// With --temporary-folder, about how much memory a group of customers may take, in GiB
-    #[arg(long, default_value_t = 1.0, value_name = "N", requires = "temporary_folder")]
+    #[arg(
+        long,
+        default_value_t = 1.0,
+        value_name = "N",
+        allow_negative_numbers = true,
+        requires = "temporary_folder"
+    )]
     memory_gib: f64,
 }
 
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
     cli::run(|| {
         table::check_writable(&options.out)?;
         table::check_apart(&options.out, options.reading.orders.iter().chain([&options.model]))?;
+        options.check_disk()?;
         let progress = Progress::start();
         progress.step("reading the model");
         let model = ChurnModel::load(&options.model)?;
@@ -70,6 +78,28 @@ fn main() -> ExitCode {
 }
 
 impl Options {
+    /// What can be told of the disk's options before anything is read.
+    fn check_disk(&self) -> winback::Result<()> {
+        let Some(folder) = &self.temporary_folder else { return Ok(()) };
+        let refuse = |name, found: &dyn Display, expected| {
+            Err(winback::Error::Parameter { name, found: found.to_string(), expected })
+        };
+        if !self.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+            return refuse(
+                "--out",
+                &self.out.display(),
+                "with --temporary-folder, a name that ends in .parquet",
+            );
+        }
+        if !(self.memory_gib.is_finite() && self.memory_gib > 0.0) {
+            return refuse("--memory-gib", &self.memory_gib, "a number above 0");
+        }
+        match folder.is_dir() {
+            true => Ok(()),
+            false => refuse("--temporary-folder", &folder.display(), "a folder that exists"),
+        }
+    }
+
     /// The log is taken to be complete until the day of scoring.
     fn declare(&self, params: HistoryParams) -> HistoryParams {
         match self.as_of {
@@ -77,6 +107,18 @@ impl Options {
             None => params,
         }
     }
+}
+
+/// Says in one line what has become of the model, where it is no longer to be used as it is.
+fn say_age(model: &ChurnModel, history: &History, as_of: Day, progress: &Progress) -> winback::Result<()> {
+    let ageing = model.check(history, as_of)?;
+    if ageing.advice != Advice::Keep {
+        progress.say(&format!(
+            "note: {}",
+            ageing.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
+        ));
+    }
+    Ok(())
 }
 
 /// What came of it in words, and the day of scoring.
@@ -91,6 +133,7 @@ fn score_in_memory(options: &Options, model: &ChurnModel, progress: &Progress) -
         true => model.score_with_intervals(&history, as_of)?,
         false => model.score(&history, as_of)?,
     };
+    say_age(model, &history, as_of, progress)?;
     table::write(&scores.to_frame()?, &options.out)?;
     Ok((Box::new(scores), as_of))
 }

@@ -133,10 +133,10 @@ impl fmt::Display for Evaluation {
             cutoffs.join(", "),
             self.horizon_days
         )?;
-        writeln!(f, "  {:<26}{:>26}{:>26}", "", "everyone", "recent")?;
+        writeln!(f, "  {:<26}{:>26}  {:>26}", "", "everyone", "recent")?;
         let mut line = |name: &str, show: &dyn Fn(&Quality) -> String| {
             let recent = self.recent.as_ref().map_or_else(|| "-".to_owned(), show);
-            writeln!(f, "  {name:<26}{:>26}{recent:>26}", show(&self.all))
+            writeln!(f, "  {name:<26}{:>26}  {recent:>26}", show(&self.all))
         };
         let percent = |value: f64| format!("{:.1} %", value * 100.0);
         line("customers", &|quality| quality.rows.to_string())?;

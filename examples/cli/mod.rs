@@ -45,12 +45,12 @@ impl Progress {
         self.0.suspend(|| {
             eprintln!("{}", history.report());
             eprintln!(
-                "  {} customers, {} purchases, {} to {}, in {} groups on disk",
-                history.customers(),
-                history.purchases(),
+                "  {}, {}, {} to {}, in {} on disk",
+                counted(history.customers(), "customer"),
+                counted(history.purchases(), "purchase"),
                 history.observed_from(),
                 history.observed_until(),
-                history.groups()
+                counted(history.groups() as u64, "group")
             );
             say_silence(history.observed_until(), history.last_order());
         });
@@ -72,13 +72,19 @@ fn say_report(history: &History) {
     let report = history.report();
     eprintln!("{report}");
     eprintln!(
-        "  {} customers, {} purchases, {} to {}",
-        history.customers(),
-        history.purchases(),
+        "  {}, {}, {} to {}",
+        counted(history.customers() as u64, "customer"),
+        counted(history.purchases() as u64, "purchase"),
         history.observed_from(),
         history.observed_until()
     );
     say_silence(history.observed_until(), history.last_order());
+}
+
+/// So many of them, in the singular or the plural.
+fn counted(count: u64, of: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {of}{ending}")
 }
 
 /// Says that the log was declared complete long after its last order.

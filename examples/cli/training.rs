@@ -20,10 +20,10 @@ pub struct TrainingOptions {
     #[command(flatten)]
     pub reading: ReadingOptions,
     /// Churned is who buys nothing for so many days
-    #[arg(long, default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=9_125))]
+    #[arg(long, default_value_t = 90, value_name = "DAYS", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=9_125))]
     pub horizon_days: i32,
     /// Days between the day of scoring and the days in which a purchase counts
-    #[arg(long, default_value_t = 0, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(0..=36_500))]
+    #[arg(long, default_value_t = 0, value_name = "DAYS", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=36_500))]
     pub lead_days: i32,
     /// No training cutoff before this day
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
@@ -34,11 +34,25 @@ pub struct TrainingOptions {
 }
 
 impl TrainingOptions {
+    /// Reads the orders up to `until`, which must not lie so far beyond the last order that everybody is churned.
     pub fn read(&self) -> winback::Result<History> {
-        self.reading.read(None, |params| match self.until {
+        let history = self.reading.read(None, |params| match self.until {
             Some(day) => params.with_observed_until(day),
             None => params,
-        })
+        })?;
+        match self.until {
+            Some(day) if day.days_since(history.last_order()) > self.horizon_days => {
+                Err(winback::Error::Parameter {
+                    name: "--until",
+                    found: format!(
+                        "{day}, more than a horizon after the last order on {}",
+                        history.last_order()
+                    ),
+                    expected: "the last day that the log is complete for, at which shops still sell",
+                })
+            }
+            _ => Ok(history),
+        }
     }
 
     /// How snapshots are taken, at up to so many cutoffs.

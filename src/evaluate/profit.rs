@@ -11,6 +11,9 @@ use crate::metrics::{CampaignTerms, ProfitRow, ProfitRows, best_fraction, profit
 use crate::model::{ChurnModel, ChurnModelParams};
 use crate::snapshot::Snapshots;
 
+/// Sums of the same amounts in another order differ by less than this share.
+const ROUNDING: f64 = 1e-9;
+
 /// What a campaign is taken to cost and to bring. No log of purchases tells it: all three are the caller's
 /// to state, and the defaults are placeholders, not findings.
 ///
@@ -36,7 +39,11 @@ impl Default for Campaign {
 }
 
 impl Campaign {
-    fn check(&self) -> Result<()> {
+    /// Whether all three are in their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn check(&self) -> Result<()> {
         let cost = self.contact_cost_amount;
         if !(cost.is_finite() && cost >= 0.0) {
             return Err(Error::parameter("contact cost", cost, "an amount, at least 0"));
@@ -84,7 +91,8 @@ pub struct Profit {
     pub fraction: f64,
     /// What it brings at the test.
     pub chosen: ProfitRow,
-    /// As many contacts, chosen by days since last instead: its probability, calibrated in training, × value.
+    /// As many contacts, chosen by days since last instead: its probability, calibrated in training, × value, so that
+    /// both know the same of what a customer is worth.
     pub by_recency: ProfitRow,
     /// Everyone contacted.
     pub everyone: ProfitRow,
@@ -131,6 +139,14 @@ impl Profit {
             everyone,
             curve,
         }))
+    }
+}
+
+impl Profit {
+    /// Whether as many contacts by days since last brought as much, but for the rounding of sums in another order.
+    pub(super) fn is_no_better(&self) -> bool {
+        let (own, recency) = (self.chosen.realised_amount, self.by_recency.realised_amount);
+        own - recency <= ROUNDING * own.abs().max(recency.abs())
     }
 }
 
@@ -228,6 +244,9 @@ impl fmt::Display for Profit {
         for (name, row) in rows {
             let ProfitRow { rows, expected_amount, realised_amount, .. } = row;
             writeln!(f, "    {name:<42}{rows:>10}{expected_amount:>14.2}{realised_amount:>14.2}")?;
+        }
+        if self.fraction > 0.0 && self.is_no_better() {
+            writeln!(f, "    on these terms the model's choice was no better than that by days since last")?;
         }
         if let Some(reason) = &self.not_chosen_because {
             writeln!(f, "    not chosen at an earlier cutoff: {reason}")?;

@@ -176,13 +176,12 @@ impl Notes {
             ),
         }
         if let Some(profit) = &evaluation.profit {
-            let is_no_better = profit.chosen.realised_amount <= profit.by_recency.realised_amount;
             self.to_do.push(match (profit.fraction > 0.0, profit.chosen.realised_amount > 0.0) {
                 (false, _) if profit.chosen_at.is_none() => {
                     "no campaign under the terms assumed: the probabilities promise none that pays".to_owned()
                 }
                 (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
-                (true, true) if is_no_better => format!(
+                (true, true) if profit.is_no_better() => format!(
                     "a campaign to {:.0} % of customers would have paid, but no better by this model than by days since \
                      last on these terms: fewer contacts, or dearer ones, would tell the two apart",
                     profit.fraction * 100.0

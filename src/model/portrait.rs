@@ -37,6 +37,13 @@ impl Portrait {
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
+    /// The median of the values below a limit; NaN where there is none.
+    pub(super) fn median_below(&self, feature: usize, limit: f64) -> f64 {
+        let values = &self.values[feature];
+        let below = values.partition_point(|value| *value < limit);
+        values[..below].get(below / 2).copied().unwrap_or(f64::NAN)
+    }
+
     pub(super) fn check(&self, features: usize) -> Result<(), String> {
         let fits = self.values.len() == features && self.values.iter().all(|values| values.len() <= VALUES);
         match fits && (0.0..=1.0).contains(&self.mean_probability) {

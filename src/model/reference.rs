@@ -102,8 +102,9 @@ impl ReferenceCustomer {
 }
 
 impl ChurnModel {
-    /// An ordinary customer: the medians of the training population, each by itself. Where the model has
-    /// no feature to tell a fact from, one purchase, an interval of one horizon, half a horizon of silence
+    /// An ordinary customer: the medians of the training population, each by itself, and of the silence the
+    /// median of recent customers, as a step says little about one who is long gone. Where the model has no
+    /// feature to tell a fact from, or nobody was recent, one purchase, an interval of one horizon, half a horizon of silence
     /// and an amount of 1 (0 without amounts) are taken.
     #[must_use]
     pub fn reference_customer(&self) -> ReferenceCustomer {
@@ -113,7 +114,10 @@ impl ChurnModel {
         };
         let horizon_days = self.label.horizon_days;
         let days = |days: f64| days.round().clamp(0.0, MOST_DAYS as f64) as i32;
-        let days_since_last = median(|feature| matches!(feature, Feature::DaysSinceLast))
+        let silence = self.features.iter().position(|feature| *feature == Feature::DaysSinceLast);
+        let days_since_last = silence
+            .map(|position| self.portrait.median_below(position, f64::from(horizon_days)))
+            .filter(|median| !median.is_nan())
             .map_or(horizon_days / 2, days)
             .min(MOST_DAYS as i32);
         let interval_days = median(|feature| matches!(feature, Feature::IntervalLast))
