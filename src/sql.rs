@@ -2,7 +2,7 @@
 //!
 //! A log of billions of orders stays in its warehouse or on its cluster. [`FeatureSet::to_sql`] says what to compute
 //! there, [`Snapshots::from_frame`](crate::Snapshots::from_frame) takes the panel back to fit on, and
-//! [`ChurnModel::to_sql`] says how everybody is scored. The faults of rows, the merging of days, refunds and peers are
+//! [`ChurnModel::to_sql`](crate::ChurnModel::to_sql) says how everybody is scored. The faults of rows, the merging of days, refunds and peers are
 //! those of [`History`](crate::History); rows that it would refuse are left out.
 
 mod orders;
