@@ -236,7 +236,7 @@ fn gains_beside(evaluation: &Evaluation) -> Vec<String> {
         .and_then(|recent| recent.auc_over_recency.as_ref())
         .is_some_and(|over| over.low > 0.0)
     {
-        gains.push("among recent customers it is".to_owned());
+        gains.push("among recent customers its order is surely better".to_owned());
     }
     let wins = Wins::before(&evaluation.test_cutoffs, &evaluation.backtest);
     if wins.are_most() {
