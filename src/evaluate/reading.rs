@@ -182,8 +182,9 @@ impl Notes {
                 }
                 (false, _) => "no campaign under the terms assumed: none would have paid at the earlier cutoff".to_owned(),
                 (true, true) if profit.is_no_better() => format!(
-                    "a campaign to {:.0} % of customers would have paid, but no better by this model than by days since \
-                     last on these terms: fewer contacts, or dearer ones, would tell the two apart",
+                    "if the campaign's terms are yours, know that the {:.0} % with the highest probability × value brought \
+                     no more than as many by days since last; contact either, and hold out a random part of them to see \
+                     what it really brings",
                     profit.fraction * 100.0
                 ),
                 (true, true) => format!(
