@@ -58,7 +58,7 @@ pub struct Similar {
     pub compared_on: Day,
     /// The day of the lapse.
     pub lapsed_on: Day,
-    /// What the lost customer stated, where anything.
+    /// What the lost customer stated, where anything, and where such causes tell more than the shares of all.
     pub stated: Option<Cause>,
 }
 
@@ -149,6 +149,8 @@ impl Followers {
         let exposures = Exposures::new(history, known.findings);
         let drivers = scores.drivers_of(&rows);
         let amounts = Amounts::new(history, scores.ranks(), as_of);
+        // Where causes do not tell more than the shares of all, no single one may suggest that they do.
+        let is_shown = |cause: &Cause| likely.is_some() && *cause != Cause::Unknown;
         let likely_of = |place: usize| likely.as_ref().map(|likely| likely[place]);
         let mut followers: Vec<Follower> = rows
             .iter()
@@ -166,7 +168,7 @@ impl Followers {
                         distance: near.squared.sqrt(),
                         compared_on: lost.cutoffs[near.point as usize],
                         lapsed_on,
-                        stated: known.stated.get(rank as usize).copied().flatten(),
+                        stated: known.stated.get(rank as usize).copied().flatten().filter(is_shown),
                     }
                 });
                 Follower {
@@ -497,6 +499,9 @@ mod tests {
         let silent = find(&[], &stated(true));
         assert!(matches!(silent.causes(), CausesTold::NoBetter { .. }), "{}", silent.causes());
         assert!(silent.rows().iter().all(|row| row.likely_cause.is_none()));
+        let shown =
+            |all: &Followers| all.rows().iter().flat_map(|row| &row.similar).any(|one| one.stated.is_some());
+        assert!(shown(&told) && !shown(&silent));
         let one = vec![Some(Cause::Price); WORLD.0.customers()];
         assert_eq!(*find(&[], &one).causes(), CausesTold::OneCause { cause: Cause::Price });
     }
