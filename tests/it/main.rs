@@ -36,6 +36,7 @@ mod reading_faults;
 mod reading_files;
 mod reading_types;
 mod reference;
+mod report;
 mod rhythm;
 mod saved;
 mod season;
