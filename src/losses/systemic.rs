@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use self::finding::{Finding, SystemicTotals, TenureBand, Verdict, Whose};
 pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
-pub(super) use self::panel::{Panel, PanelColumn, activity_class, spend_of_year_before};
+pub(super) use self::panel::{PURCHASES, Panel, PanelColumn, purchase_class, spend_of_year_before};
 use self::panel::{landmarks, of_history};
 use self::tally::tally;
 use crate::day::Day;

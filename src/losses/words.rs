@@ -7,7 +7,10 @@ use super::examination::Losses;
 impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "WHO IS LOST\n{}\n", self.lapses)?;
-        writeln!(f, "{}\n", self.statuses)?;
+        if let Some(tuning) = &self.tuning {
+            writeln!(f, "{tuning}\n")?;
+        }
+        writeln!(f, "HOW THEY STAND\n{}\n", self.statuses)?;
         writeln!(f, "HOW MANY\n{}\n", self.attrition)?;
         if let Some(contrast) = &self.contrast {
             writeln!(f, "WHAT THE LOST HAD IN COMMON\n{contrast}\n")?;

@@ -375,6 +375,31 @@ mod tests {
     }
 
     #[test]
+    fn lost_expected_and_excess_are_of_the_same_customers() {
+        let mut panel = panel(4_000, 5);
+        for record in 0..panel.records() {
+            // Store 0 loses twice as many, and one stratum is its alone.
+            let code = &mut panel.columns[0].codes[record];
+            if panel.strata[record] == 59 {
+                *code = 0;
+            }
+            panel.lost[record] =
+                record.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 101 < if *code == 0 { 50 } else { 25 };
+        }
+        let found = judge(&panel, &Systemic::params());
+        let row = found.findings().next().unwrap();
+        assert_eq!((row.value.as_str(), row.exposed_alone), ("0", panel.records() / 60));
+        let (totals, expected) = (found.totals, row.expected.unwrap());
+        assert_eq!((totals.losses, totals.losses_alone), (row.lost, row.lost_alone));
+        assert!(row.lost_alone > 0 && (totals.expected - expected).abs() < 1e-9 * expected);
+        assert!((totals.excess - (row.lost as f64 - expected)).abs() < 1e-6);
+        // Ten spent by each of the lost in excess.
+        let amounts = [row.excess_amount.unwrap(), totals.excess_amount.unwrap()];
+        assert!(amounts.iter().all(|amount| (amount - 10.0 * totals.excess).abs() < 1e-6), "{amounts:?}");
+        assert!(found.to_string().contains("where nobody elsewhere compares"), "{found}");
+    }
+
+    #[test]
     fn a_hundred_times_the_values_do_not_take_a_hundred_times_as_long() {
         let (few, many) = (fastest(&panel(50_000, 200)), fastest(&panel(50_000, 20_000)));
         // A pass over the records for every value, or for every 256, would take far more than that.

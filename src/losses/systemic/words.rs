@@ -107,6 +107,11 @@ impl Systemic {
             Verdict::Systemic => write!(f, ", Systemic, {:?}", row.whose)?,
             verdict => write!(f, ", {verdict:?}")?,
         }
+        if let (Verdict::Insufficient, Some(needed)) =
+            (row.verdict, row.needed.filter(|&n| n > row.exposed as u64))
+        {
+            write!(f, " (some {needed} would tell)")?;
+        }
         if row.exposed_alone > 0 {
             write!(
                 f,
