@@ -170,7 +170,7 @@ impl fmt::Display for Attrition {
         if !shown.is_empty() {
             write!(
                 f,
-                "\n\nby quarter\n  {:<10}{:>8}{:>7}{:>10}{:>21}{:>9}{:>10}{:>12}{:>11}{:>17}",
+                "\n\nby quarter\n  {:<10}{:>8}{:>7}{:>11}{:>24}{:>9}{:>10}{:>12}{:>11}{:>17}",
                 "",
                 "at risk",
                 "lost",
@@ -191,7 +191,7 @@ impl fmt::Display for Attrition {
         write!(f, "\n\nnot lapsed yet, by quarter of the first purchase\n  {:<10}{:>10}", "", "customers")?;
         let ages = || (0..AGES.len()).filter(|&at| self.cohorts.iter().any(|one| one.retention.len() > at));
         for at in ages() {
-            write!(f, "{:>21}", format!("after {} days", AGES[at]))?;
+            write!(f, "{:>26}", format!("after {} days", AGES[at]))?;
         }
         for cohort in &self.cohorts {
             write!(f, "\n{cohort}")?;
@@ -247,7 +247,7 @@ impl fmt::Display for PeriodLoss {
         };
         write!(
             f,
-            "  {:<9}{mark}{:>8}{:>7}{:>10}{:>21}{:>9}{:>10}{:>12}{:>11}{:>17}",
+            "  {:<9}{mark}{:>8}{:>7}{:>11}{:>24}{:>9}{:>10}{:>12}{:>11}{:>17}",
             self.period.name,
             self.at_risk,
             self.lost,
@@ -271,7 +271,7 @@ impl fmt::Display for Cohort {
         }
         for CohortPoint { kept, is_by_rule, .. } in &self.retention {
             let mark = if *is_by_rule { "= " } else { "" };
-            write!(f, "{:>21}", format!("{mark}{}", shown_share(Some(kept))))?;
+            write!(f, "{:>26}", format!("{mark}{}", shown_share(Some(kept))))?;
         }
         if self.retention.is_empty() {
             write!(f, "  {} lapsed so far", self.lapsed)?;

@@ -206,7 +206,10 @@ impl fmt::Display for Tuning {
             "days late",
             "false per customer-year"
         )?;
-        for row in &self.rows {
+        // Limits that called nobody lost say nothing more.
+        let shown = self.rows.iter().filter(|row| row.lapsed > 0);
+        let silent = self.rows.len() - shown.clone().count();
+        for row in shown {
             let late = row.median_days_late.map_or("–".to_owned(), |days| days.to_string());
             write!(
                 f,
@@ -219,6 +222,10 @@ impl fmt::Display for Tuning {
                 row.false_lapses_per_customer_year
             )?;
         }
+        if silent > 0 {
+            write!(f, "\n  at {silent} lower limits nobody was called lost")?;
+        }
+        write!(f, "\n  true losses have bought nothing since; days late count from their last purchase")?;
         match self.recommended {
             Some(limit)
                 if self.rows.iter().any(|row| {
@@ -234,7 +241,7 @@ impl fmt::Display for Tuning {
             Some(limit) => {
                 write!(
                     f,
-                    "\n  recommended: a limit of {}, the best of these; but at every limit more than one in five came back",
+                    "\n  recommended: a limit of {}, the lowest that called {LEAST_LAPSES} lost; but at every one more than one in five came back: a fixed number of days may suit this log better",
                     percent(limit)
                 )
             }

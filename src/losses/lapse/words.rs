@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 use super::super::rule::{Limit, percent};
 use super::{Lapses, NaturalReturn};
 
+/// Where so many times the limit came back, the rule is of no use.
+const FAR: f64 = 2.0;
+
 /// What stands above the tables: the day, the rule, how many, how many came back and whether that contradicts the
 /// rule, the rhythm.
 impl Serialize for Lapses {
@@ -50,10 +53,15 @@ impl fmt::Display for Lapses {
             )?,
         }
         if let (true, Some(limit)) = (self.is_contradicted(), self.rule.limit()) {
+            let far = self.natural_return.is_some_and(|back| back.share.low > FAR * limit);
             write!(
                 f,
-                "\n  THE RULE DOES NOT HOLD HERE: by it less than {:.0} % would have come back. It calls customers lost too soon; try a lower limit, or a fixed number of days",
-                100.0 * limit
+                "\n  more than the {:.0} % that the rule allows: {}",
+                100.0 * limit,
+                match far {
+                    true => "IT DOES NOT HOLD HERE, and calls customers lost who are not",
+                    false => "it calls some customers lost too soon",
+                }
             )?;
         }
         match self.rhythm.is_mostly_prior() {

@@ -28,12 +28,12 @@ impl fmt::Display for Systemic {
         )?;
         if let (Some(horizon), [.., last]) = (self.horizon_days, &self.landmarks[..]) {
             let days = match self.landmarks.len() {
-                1 => format!("on {last}"),
-                days => format!("on {days} days, {horizon} apart, the last {last}"),
+                1 => last.to_string(),
+                days => format!("{days} days, {horizon} apart, the last {last}"),
             };
             writeln!(
                 f,
-                "  looked from {days}: {} customers, counted on each day before which they had bought lately, {} times in all; lost is who bought nothing in the {horizon} days after",
+                "  looked from {days}: {} customers who had bought lately by then, {} times in all; lost is who bought nothing in the {horizon} days after",
                 self.customers, self.observations
             )?;
         }
@@ -65,7 +65,7 @@ impl fmt::Display for Systemic {
             for (place, band) in self.tenure.iter().enumerate() {
                 let until = band.until_months.map_or_else(|| "on".to_owned(), |until| format!("to {until}"));
                 let comma = if place == 0 { ": " } else { ", " };
-                write!(f, "{comma}month {} {until} {}", band.from_months, short(band.per_100_months))?;
+                write!(f, "{comma}{} in months {} {until}", short(band.per_100_months), band.from_months)?;
             }
             writeln!(f)?;
         }
