@@ -6,12 +6,17 @@ use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::history::{Columns, HistoryParams, Refunds};
 
+/// Whether a merged day of amounts is a purchase.
+const IS_PURCHASE: &str = "(refunded = 0 OR net > 1e-9 * absolute)";
+
 /// A table of orders, and how it is read.
 pub(super) struct Orders<'a> {
     pub(super) dialect: Dialect,
     table: String,
     /// As it was named, for people.
     said: String,
+    /// Whether dates are dates and amounts are numbers.
+    is_typed: bool,
     pub(super) reading: &'a HistoryParams,
 }
 
@@ -25,7 +30,8 @@ impl<'a> Orders<'a> {
                     .to_owned(),
             });
         }
-        Ok(Orders { dialect, table: table.quoted(dialect)?, said: table.0.join("."), reading })
+        let said = table.parts.join(".");
+        Ok(Orders { dialect, table: table.quoted(dialect)?, said, is_typed: table.is_typed, reading })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -59,15 +65,37 @@ impl<'a> Orders<'a> {
     }
 
     pub(super) fn parts(&self) -> Result<Vec<Part>> {
-        Ok(vec![
-            self.as_written()?,
-            self.read(),
-            self.valid(),
-            self.observed(),
-            self.days(),
-            self.purchases(),
-            self.returns(),
-        ])
+        let mut parts = match self.is_typed {
+            true => vec![self.of_types()?],
+            false => vec![self.as_written()?, self.read()],
+        };
+        parts.extend([self.valid(), self.days(), self.purchases()]);
+        Ok(parts)
+    }
+
+    /// The columns of a table whose types are those that they should be.
+    fn of_types(&self) -> Result<Part> {
+        let dialect = self.dialect;
+        let columns = self.columns();
+        let customer = dialect.identifier(&columns.customer)?;
+        let mut select = vec![
+            format!("{customer} AS customer_id"),
+            format!("{} AS id", dialect.to_text(&customer)),
+            format!("{} AS on_day", dialect.day_of_date(&dialect.identifier(&columns.date)?)),
+        ];
+        if let Some(amount) = &columns.amount {
+            select.push(format!("{} AS amount", dialect.float_of_number(&dialect.identifier(amount)?)));
+        }
+        if let Some(discount) = &columns.discount {
+            let number = dialect.float_of_number(&dialect.identifier(discount)?);
+            select.push(format!("abs(coalesce({number}, 0)) AS discount"));
+        }
+        for (place, name) in columns.segments.iter().enumerate() {
+            let text = dialect.to_text(&dialect.identifier(name)?);
+            select.push(format!("nullif({text}, '') AS segment_{}", place + 1));
+        }
+        let query = format!("SELECT {}\n  FROM {}", select.join(",\n    "), self.table);
+        Ok(Part::new("orders_read", "the table's columns; the day as a number", query))
     }
 
     fn as_written(&self) -> Result<Part> {
@@ -147,7 +175,7 @@ impl<'a> Orders<'a> {
         Part::new("valid_orders", "the orders that count", query)
     }
 
-    fn observed(&self) -> Part {
+    pub(super) fn observed(&self) -> Part {
         let until = match (self.reading.observed_until, self.reading.observed_at_least_until) {
             (Some(day), _) => day.days_since_epoch().to_string(),
             (None, Some(day)) => {
@@ -199,23 +227,18 @@ impl<'a> Orders<'a> {
         }
         let query =
             format!("SELECT {}\n  FROM {from}\n  GROUP BY customer_id, id, on_day", select.join(",\n    "));
-        Part::new(
-            "customer_days",
-            "orders of a day merged; segment values are those of its largest order, ties by text",
-            query,
-        )
-    }
-
-    /// Whether a merged day is a purchase.
-    fn is_purchase(&self) -> &'static str {
-        if self.has_amount() { "(refunded = 0 OR net > 1e-9 * absolute)" } else { "1 = 1" }
+        let about = match self.columns().segments.is_empty() {
+            true => "orders of a day merged",
+            false => "orders of a day merged; segment values are those of its largest order, ties by text",
+        };
+        Part::new("customer_days", about, query)
     }
 
     fn purchases(&self) -> Part {
+        let of = if self.has_amount() { format!("\n  WHERE {IS_PURCHASE}") } else { String::new() };
         let query = format!(
             "SELECT *,\n    on_day - lag(on_day) OVER (PARTITION BY id ORDER BY on_day) AS interval_days,\n    \
-             lead(on_day) OVER (PARTITION BY id ORDER BY on_day) AS next_day\n  FROM customer_days\n  WHERE {}",
-            self.is_purchase()
+             lead(on_day) OVER (PARTITION BY id ORDER BY on_day) AS next_day\n  FROM customer_days{of}"
         );
         Part::new(
             "purchases",
@@ -224,11 +247,9 @@ impl<'a> Orders<'a> {
         )
     }
 
-    fn returns(&self) -> Part {
-        let amount = if self.has_amount() { "CASE WHEN net < 0 THEN -net ELSE 0 END" } else { "0" };
+    pub(super) fn returns(&self) -> Part {
         let query = format!(
-            "SELECT id, on_day, {amount} AS returned\n  FROM customer_days\n  WHERE NOT {}",
-            self.is_purchase()
+            "SELECT id, on_day, CASE WHEN net < 0 THEN -net ELSE 0 END AS returned\n  FROM customer_days\n  WHERE NOT {IS_PURCHASE}"
         );
         Part::new("returns", "the days on which more went back than was bought", query)
     }
