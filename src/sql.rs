@@ -183,10 +183,15 @@ impl FeatureSet {
             return Err(Error::parameter("cutoffs", "empty", "at least one day"));
         }
         let orders = Orders::new(dialect, table, reading)?;
-        let mut parts = orders.parts()?;
+        // Peers are counted among all customers; where there are none, others need not be grouped at all.
+        let (early, late) = match Facts::has_peers(&features, reading.columns()) {
+            true => (None, fraction),
+            false => (fraction, None),
+        };
+        let mut parts = orders.parts(early)?;
         parts.extend(label.map(|_| orders.observed()));
         parts.push(cutoffs_of(dialect, &days, label));
-        let facts = Facts { dialect, orders: &orders, features: &features, fraction };
+        let facts = Facts { dialect, orders: &orders, features: &features, fraction: late };
         parts.extend(facts.parts(label)?);
         let columns: Vec<String> =
             features.iter().map(|feature| dialect.identifier(&feature.name())).collect::<Result<_>>()?;

@@ -1,23 +1,29 @@
 //! What is gathered of a customer at a cutoff, and which features come of it?
 
+use super::Part;
 use super::orders::Orders;
 use super::peers::{PeerPart, peer_parts};
-use super::{HASHES, Part};
 use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::features::{Feature, longer_column, purchases_column, spend_column};
-use crate::snapshot::{LabelWindow, SAMPLE_SALT};
+use crate::history::Columns;
+use crate::snapshot::LabelWindow;
 
 /// Facts and features of customers at cutoffs.
 pub(super) struct Facts<'a> {
     pub(super) dialect: Dialect,
     pub(super) orders: &'a Orders<'a>,
     pub(super) features: &'a [Feature],
-    /// The share of customers looked at, where not all are.
+    /// The share of customers looked at, where purchases are those of more.
     pub(super) fraction: Option<f64>,
 }
 
 impl Facts<'_> {
+    /// Whether features are computed of other customers too.
+    pub(super) fn has_peers(features: &[Feature], columns: &Columns) -> bool {
+        !PeerPart::of(features, columns).is_empty()
+    }
+
     /// Everything from purchases and cutoffs to features.
     pub(super) fn parts(&self, label: Option<LabelWindow>) -> Result<Vec<Part>> {
         let peers = PeerPart::of(self.features, self.orders.columns());
@@ -40,13 +46,8 @@ impl Facts<'_> {
     }
 
     fn known(&self) -> Part {
-        let sampled = self.fraction.map_or(String::new(), |fraction| {
-            format!(
-                "\n  WHERE {} < {}",
-                self.dialect.salted_hash(SAMPLE_SALT, "bought.id"),
-                fraction * HASHES
-            )
-        });
+        let is_sampled = |fraction| format!("\n  WHERE {}", self.orders.is_sampled("bought.id", fraction));
+        let sampled = self.fraction.map_or(String::new(), is_sampled);
         let silence = match self.has_own_return() {
             true => {
                 ",\n    looked.cutoff_day - max(bought.on_day) OVER (PARTITION BY looked.cutoff_day, bought.id) AS silence"

@@ -1,10 +1,11 @@
 //! How does a query read a log as the crate does? Which rows count, and which days are purchases.
 
-use super::{Part, TableName};
+use super::{HASHES, Part, TableName};
 use crate::day::Day;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::history::{Columns, HistoryParams, Refunds};
+use crate::snapshot::SAMPLE_SALT;
 
 /// Whether a merged day of amounts is a purchase.
 const IS_PURCHASE: &str = "(refunded = 0 OR net > 1e-9 * absolute)";
@@ -64,12 +65,13 @@ impl<'a> Orders<'a> {
         ]
     }
 
-    pub(super) fn parts(&self) -> Result<Vec<Part>> {
+    /// From the table to purchases; of the customers sampled, where only they are asked about.
+    pub(super) fn parts(&self, fraction: Option<f64>) -> Result<Vec<Part>> {
         let mut parts = match self.is_typed {
             true => vec![self.of_types()?],
             false => vec![self.as_written()?, self.read()],
         };
-        parts.extend([self.valid(), self.days(), self.purchases()]);
+        parts.extend([self.valid(), self.days(fraction), self.purchases()]);
         Ok(parts)
     }
 
@@ -122,6 +124,11 @@ impl<'a> Orders<'a> {
         }
         let query = format!("SELECT {}\n  FROM {}", select.join(",\n    "), self.table);
         Ok(Part::new("orders_as_written", "the table's columns, and their text", query))
+    }
+
+    /// Whether a customer is in the sample.
+    pub(super) fn is_sampled(&self, id: &str, fraction: f64) -> String {
+        format!("{} < {}", self.dialect.salted_hash(SAMPLE_SALT, id), fraction * HASHES)
     }
 
     fn segments(&self) -> impl Iterator<Item = String> {
@@ -188,9 +195,12 @@ impl<'a> Orders<'a> {
         Part::new("observed", "the last day the log is complete for", query)
     }
 
-    fn days(&self) -> Part {
+    fn days(&self, fraction: Option<f64>) -> Part {
         let mut select = vec!["customer_id".to_owned(), "id".to_owned(), "on_day".to_owned()];
-        let mut from = "valid_orders".to_owned();
+        let mut from = match fraction {
+            Some(fraction) => format!("valid_orders\n  WHERE {}", self.is_sampled("id", fraction)),
+            None => "valid_orders".to_owned(),
+        };
         if self.has_amount() {
             let net = match self.reading.refunds {
                 Refunds::Net => self.dialect.sum_in_order("amount"),
@@ -212,8 +222,9 @@ impl<'a> Orders<'a> {
                 false => "",
             };
             from = format!(
-                "(\n    SELECT *, max(amount) OVER (PARTITION BY id, on_day) AS largest{running}\n    FROM valid_orders\n  ) AS \
-                 ranked_orders"
+                "(\n    SELECT *, max(amount) OVER (PARTITION BY id, on_day) AS largest{running}\n    FROM {}\n  ) AS \
+                 ranked_orders",
+                from.replace('\n', "\n  ")
             );
         }
         if !self.columns().segments.is_empty() {

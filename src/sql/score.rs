@@ -40,7 +40,7 @@ impl ChurnModel {
         self.check_reading(reading)?;
         let features = self.features_of_columns(reading.columns())?;
         let orders = Orders::new(dialect, &table.into(), reading)?;
-        let mut parts = orders.parts()?;
+        let mut parts = orders.parts(None)?;
         let cutoff = match as_of {
             Some(day) => {
                 format!("SELECT {} AS cutoff, {} AS cutoff_day", dialect.date(day), day.days_since_epoch())

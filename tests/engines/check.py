@@ -36,7 +36,7 @@ FEW = {
     "nasty": ["one", "panel", "sample", "score_full", "score_rhythm_last"],
     "nasty_dropped": ["panel"],
     "typed": ["panel", "score_full_last"],
-    "typed_days": ["one"],
+    "typed_days": ["one", "sample"],
     "cdnow": [],
 }
 

@@ -45,8 +45,8 @@ fn cases() {
         let cutoffs = ["2024-06-30", "2024-03-31", "2024-05-15"];
         case(&folder, name, NASTY_TABLE, &nasty(), &params, 30, &cutoffs);
     }
-    let days = Columns::new("customer", "ordered at").with_segments(["store"]);
-    let amounts = days.clone().with_amount("paid").with_discount("off");
+    let days = Columns::new("customer", "ordered at");
+    let amounts = days.clone().with_amount("paid").with_discount("off").with_segments(["store"]);
     for (name, columns) in [("typed", amounts), ("typed_days", days)] {
         let params = History::params(columns).with_invalid_rows(InvalidRows::Drop);
         case(&folder, name, "typed", &typed(), &params, 30, &["1971-06-30", "1971-01-15", "1970-06-30"]);
