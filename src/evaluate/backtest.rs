@@ -73,8 +73,9 @@ impl Backtest {
     /// long enough for.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for settings out of range, and a log too short for a single cutoff. Whatever else
-    /// fails, fails at one cutoff, and is [`skipped`](Self::skipped).
+    /// [`Error::Parameter`] for settings out of range, a log too short for a single cutoff, and whatever would fail
+    /// at every cutoff. Where a model cannot be fitted to one cutoff's customers, that one is
+    /// [`skipped`](Self::skipped).
     pub fn of(trials: &TrialParams, history: &History, most: usize) -> Result<Self> {
         let rows = trials.origins(history)?.map(|cutoff| {
             let tried = trials.at(history, cutoff);
@@ -104,14 +105,19 @@ impl Backtest {
         for (cutoff, row) in tried.take(most.saturating_mul(2)) {
             match row {
                 Ok(row) => backtest.rows.push(row),
-                Err(error @ Error::Parameter { .. }) => return Err(error),
                 // The log begins here.
                 Err(
                     Error::EmptySplit { .. } | Error::NoCutoffs { .. } | Error::BeforeFirstPurchase { .. },
                 ) => {
                     break;
                 }
-                Err(error) => backtest.skipped.push(SkippedOrigin { cutoff, reason: error.to_string() }),
+                Err(
+                    error @ (Error::SingleClass { .. } | Error::NotFitted { .. } | Error::NotFinite { .. }),
+                ) => {
+                    backtest.skipped.push(SkippedOrigin { cutoff, reason: error.to_string() });
+                }
+                // It would fail everywhere.
+                Err(error) => return Err(error),
             }
             if backtest.rows.len() == most {
                 break;

@@ -22,6 +22,9 @@ const MOST_YEARS: i32 = 10;
 const MOST_CUTOFFS: i32 = 120;
 /// About so many rows are walked at a time.
 const MOST_ROWS: usize = 1 << 20;
+/// A day's season is known from so long after the first cutoff on: 13 months, and the horizon before that
+/// cutoff.
+const LEAST_DAYS: i32 = 396;
 /// They reach so far back: all years that are looked at, and what was usual around the first of them.
 const MOST_DAYS: i32 = 366 * MOST_YEARS + HALF_YEAR_DAYS;
 /// They lie no further apart than this, so that half a year has [`LEAST_CUTOFFS`] of them.
@@ -98,6 +101,8 @@ pub struct Season {
     residuals: Vec<Residual>,
     /// How much of what earlier years showed is believed, 0 to 1.
     strength: f64,
+    /// What a recalibration multiplied all log-odds by since.
+    slope: f64,
     /// What earlier years showed at the cutoffs the model was trained on: the model has it already.
     base: f64,
     /// Standard deviation of the residuals between cutoffs, log-odds.
@@ -110,7 +115,7 @@ impl Season {
     pub(super) fn learn(residuals: Vec<Residual>, horizon_days: i32, trained_at: &[Day]) -> Self {
         let shifts: Vec<f64> = residuals.iter().map(|residual| residual.log_odds).collect();
         let spread = variance(&shifts).sqrt();
-        let mut season = Season { residuals, strength: 0.0, base: 0.0, spread };
+        let mut season = Season { residuals, strength: 0.0, slope: 1.0, base: 0.0, spread };
         let cutoffs: Vec<Day> = season.residuals.iter().map(|residual| residual.cutoff).collect();
         season.strength = season.learn_strength(overlap(&cutoffs, horizon_days));
         let known: Vec<f64> = trained_at.iter().filter_map(|&cutoff| season.at(cutoff)).collect();
@@ -123,7 +128,7 @@ impl Season {
     #[must_use]
     pub fn offset(&self, day: Day) -> f64 {
         match self.earlier_years(day) {
-            Some(shown) => self.strength * (shown - self.base),
+            Some(shown) => self.slope * self.strength * (shown - self.base),
             None => 0.0,
         }
     }
@@ -149,7 +154,7 @@ impl Season {
 
     /// Multiplies all offsets, as the coefficients are multiplied.
     pub(super) fn scale(&mut self, factor: f64) {
-        self.strength *= factor;
+        self.slope *= factor;
     }
 
     /// How well the year before told what came: the slope of residuals on those a year earlier, held
@@ -176,7 +181,13 @@ impl Season {
     }
 
     /// The mean, over earlier years, of the residual at the same date against what was usual around it.
+    ///
+    /// None within 13 months of the first cutoff: where a year before is only just reached, half of what was
+    /// usual around it is missing.
     fn earlier_years(&self, day: Day) -> Option<f64> {
+        if day.days_since(self.residuals.first()?.cutoff) < LEAST_DAYS {
+            return None;
+        }
         let shown: Vec<f64> = (1..=MOST_YEARS)
             .filter_map(|years| {
                 let back = (YEAR_DAYS * f64::from(years)).round() as i32;
@@ -349,6 +360,16 @@ mod tests {
         assert!(!season.is_known(day));
         assert_eq!(season.offset(day), 0.0);
         assert!(season.spread() > 0.5);
+    }
+
+    #[test]
+    fn a_season_is_known_thirteen_months_after_the_first_cutoff() {
+        for days in [360, 390, 420, 450] {
+            let season = Season::learn(residuals(days + 30, |angle| angle.sin()), 60, &[]);
+            let day = Day::from_days_since_epoch(18_000 + days);
+            assert_eq!(season.is_known(day), days >= LEAST_DAYS, "{days}");
+            assert_eq!(season.offset(day) != 0.0, days >= LEAST_DAYS, "{days}");
+        }
     }
 
     /// Whatever the horizon and the log: two years are enough for a year before the last one.
