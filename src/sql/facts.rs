@@ -141,7 +141,10 @@ impl Facts<'_> {
             joins += &on("came_back");
         }
         for peer in peers {
-            joins += &on(&peer.of_customers());
+            let (part, alias) = (peer.of_customers(), peer.alias());
+            joins += &format!(
+                "\n  LEFT JOIN {part} AS {alias}\n    ON {alias}.id = customers.id AND {alias}.cutoff_day = customers.cutoff_day"
+            );
         }
         let query = format!("SELECT {}\n  FROM customers{joins}", select.join(",\n    "));
         Ok(Part::new("features", "the features; null where undefined", query))
@@ -156,10 +159,11 @@ fn returned() -> Part {
 
 /// Who bought in the label window.
 fn came_back(label: LabelWindow) -> Part {
-    let (after, until) = (label.lead_days, label.days());
+    let after = if label.lead_days > 0 { format!(" + {}", label.lead_days) } else { String::new() };
+    let until = label.days();
     let query = format!(
         "SELECT DISTINCT looked.cutoff_day, bought.id\n  FROM cutoffs AS looked\n  JOIN purchases AS bought\n    ON bought.on_day > \
-         looked.cutoff_day + {after} AND bought.on_day <= looked.cutoff_day + {until}"
+         looked.cutoff_day{after} AND bought.on_day <= looked.cutoff_day + {until}"
     );
     Part::new("came_back", "who bought in the label window, and so did not churn", query)
 }
