@@ -40,6 +40,9 @@ struct Options {
     /// The table's schema, and catalogue before it where there is one; may be repeated
     #[arg(long, value_name = "NAME")]
     schema: Vec<String>,
+    /// The date column is a date or timestamp and amounts are numbers: text is not looked at, which is faster
+    #[arg(long)]
+    typed: bool,
     /// Column with the customer's id [default: the model's, or customer_id]
     #[arg(long, value_name = "NAME")]
     customer_col: Option<String>,
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
             DialectOption::Postgres => Dialect::Postgres,
         };
         let table = TableName::qualified(options.schema.iter().chain([&options.table]).cloned());
+        let table = if options.typed { table.typed() } else { table };
         let query = match &options.model {
             Some(path) => {
                 let model = ChurnModel::load(path)?;

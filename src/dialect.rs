@@ -138,6 +138,30 @@ impl Dialect {
         format!("CASE WHEN {shown} THEN {day} END")
     }
 
+    /// Days since 1970-01-01 of a column of dates or timestamps.
+    pub(crate) fn day_of_date(self, column: &str) -> String {
+        let date = format!("CAST({column} AS DATE)");
+        match self {
+            Dialect::DuckDb => format!("date_diff('day', DATE '1970-01-01', {date})"),
+            Dialect::Spark => format!("unix_date({date})"),
+            Dialect::DataFusion => format!("CAST(CAST({date} AS INT) AS BIGINT)"),
+            // Days that are infinite cannot be subtracted.
+            Dialect::Postgres => {
+                format!("CASE WHEN isfinite({date}) THEN {date} - DATE '1970-01-01' END")
+            }
+        }
+    }
+
+    /// A column of numbers as floats.
+    pub(crate) fn float_of_number(self, column: &str) -> String {
+        let float = self.to_float(column);
+        match self {
+            // To add 0 makes 0 of -0, which it holds to be smaller.
+            Dialect::DataFusion => format!("{float} + 0.0"),
+            _ => float,
+        }
+    }
+
     /// The number that a column holds, as a float; null where it holds none. `text` is its trimmed text, in which a
     /// decimal comma is a point already.
     pub(crate) fn number(self, column: &str, text: &str, is_typed: bool) -> String {

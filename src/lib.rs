@@ -24,6 +24,7 @@ pub mod winback;
 pub mod campaign;
 pub mod sql;
 pub mod report;
+pub mod guide;
 #[doc(hidden)]
 pub mod kernels;
 

@@ -1,44 +1,61 @@
 //! What is gathered of a customer at a cutoff, and which features come of it?
 
+use super::Part;
 use super::orders::Orders;
 use super::peers::{PeerPart, peer_parts};
-use super::{HASHES, Part};
 use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::features::{Feature, longer_column, purchases_column, spend_column};
-use crate::snapshot::{LabelWindow, SAMPLE_SALT};
+use crate::history::Columns;
+use crate::snapshot::LabelWindow;
 
 /// Facts and features of customers at cutoffs.
 pub(super) struct Facts<'a> {
     pub(super) dialect: Dialect,
     pub(super) orders: &'a Orders<'a>,
     pub(super) features: &'a [Feature],
-    /// The share of customers looked at, where not all are.
+    /// The share of customers looked at, where purchases are those of more.
     pub(super) fraction: Option<f64>,
 }
 
 impl Facts<'_> {
+    /// Whether features are computed of other customers too.
+    pub(super) fn has_peers(features: &[Feature], columns: &Columns) -> bool {
+        !PeerPart::of(features, columns).is_empty()
+    }
+
     /// Everything from purchases and cutoffs to features.
     pub(super) fn parts(&self, label: Option<LabelWindow>) -> Result<Vec<Part>> {
         let peers = PeerPart::of(self.features, self.orders.columns());
-        let mut parts = vec![self.known(), self.customers(), self.returned()];
+        let mut parts = vec![self.known(), self.customers()];
+        if self.has_refunds() {
+            parts.extend([self.orders.returns(), returned()]);
+        }
         parts.extend(label.map(came_back));
         parts.extend(peer_parts(self.dialect, &peers));
         parts.push(self.features(&peers, label.is_some())?);
         Ok(parts)
     }
 
+    fn has_refunds(&self) -> bool {
+        self.features.iter().any(|feature| matches!(feature, Feature::RefundFraction))
+    }
+
+    fn has_own_return(&self) -> bool {
+        self.features.iter().any(|feature| matches!(feature, Feature::OwnReturn { .. }))
+    }
+
     fn known(&self) -> Part {
-        let sampled = self.fraction.map_or(String::new(), |fraction| {
-            format!(
-                "\n  WHERE {} < {}",
-                self.dialect.salted_hash(SAMPLE_SALT, "bought.id"),
-                fraction * HASHES
-            )
-        });
+        let is_sampled = |fraction| format!("\n  WHERE {}", self.orders.is_sampled("bought.id", fraction));
+        let sampled = self.fraction.map_or(String::new(), is_sampled);
+        let silence = match self.has_own_return() {
+            true => {
+                ",\n    looked.cutoff_day - max(bought.on_day) OVER (PARTITION BY looked.cutoff_day, bought.id) AS silence"
+            }
+            false => "",
+        };
         let query = format!(
-            "SELECT looked.cutoff, looked.cutoff_day, bought.*,\n    looked.cutoff_day - max(bought.on_day) OVER (PARTITION BY looked.cutoff_day, \
-             bought.id) AS silence\n  FROM cutoffs AS looked\n  JOIN purchases AS bought ON bought.on_day <= \
+            "SELECT looked.cutoff, looked.cutoff_day, bought.*{silence}\n  FROM cutoffs AS looked\n  JOIN purchases AS bought ON bought.on_day <= \
              looked.cutoff_day{sampled}"
         );
         Part::new("known_purchases", "what was known of purchases at each cutoff, and nothing later", query)
@@ -69,7 +86,7 @@ impl Facts<'_> {
         if self.orders.columns().discount.is_some() {
             select.push("sum(discount) AS discount_amount".to_owned());
         }
-        if self.features.iter().any(|feature| matches!(feature, Feature::OwnReturn { .. })) {
+        if self.has_own_return() {
             select.push("count(CASE WHEN interval_days > silence THEN 1 END) AS longer_intervals".to_owned());
         }
         for feature in self.features {
@@ -97,12 +114,6 @@ impl Facts<'_> {
         Part::new("customers", "facts of each customer at each cutoff", query)
     }
 
-    fn returned(&self) -> Part {
-        let query = "SELECT looked.cutoff_day, sent.id, sum(sent.returned) AS returned_amount\n  FROM cutoffs AS looked\n  JOIN \
-                     returns AS sent ON sent.on_day <= looked.cutoff_day\n  GROUP BY looked.cutoff_day, sent.id";
-        Part::new("returned", "what went back on days that are no purchases", query)
-    }
-
     fn features(&self, peers: &[PeerPart], is_labelled: bool) -> Result<Part> {
         let mut select: Vec<String> =
             ["customers.customer_id", "customers.cutoff", "customers.cutoff_day"].map(str::to_owned).into();
@@ -125,24 +136,34 @@ impl Facts<'_> {
                 "\n  LEFT JOIN {part} ON {part}.id = customers.id AND {part}.cutoff_day = customers.cutoff_day"
             )
         };
-        let mut joins = on("returned");
+        let mut joins = if self.has_refunds() { on("returned") } else { String::new() };
         if is_labelled {
             joins += &on("came_back");
         }
         for peer in peers {
-            joins += &on(&peer.of_customers());
+            let (part, alias) = (peer.of_customers(), peer.alias());
+            joins += &format!(
+                "\n  LEFT JOIN {part} AS {alias}\n    ON {alias}.id = customers.id AND {alias}.cutoff_day = customers.cutoff_day"
+            );
         }
         let query = format!("SELECT {}\n  FROM customers{joins}", select.join(",\n    "));
         Ok(Part::new("features", "the features; null where undefined", query))
     }
 }
 
+fn returned() -> Part {
+    let query = "SELECT looked.cutoff_day, sent.id, sum(sent.returned) AS returned_amount\n  FROM cutoffs AS looked\n  JOIN \
+                 returns AS sent ON sent.on_day <= looked.cutoff_day\n  GROUP BY looked.cutoff_day, sent.id";
+    Part::new("returned", "what went back until the cutoff on such days", query)
+}
+
 /// Who bought in the label window.
 fn came_back(label: LabelWindow) -> Part {
-    let (after, until) = (label.lead_days, label.days());
+    let after = if label.lead_days > 0 { format!(" + {}", label.lead_days) } else { String::new() };
+    let until = label.days();
     let query = format!(
         "SELECT DISTINCT looked.cutoff_day, bought.id\n  FROM cutoffs AS looked\n  JOIN purchases AS bought\n    ON bought.on_day > \
-         looked.cutoff_day + {after} AND bought.on_day <= looked.cutoff_day + {until}"
+         looked.cutoff_day{after} AND bought.on_day <= looked.cutoff_day + {until}"
     );
     Part::new("came_back", "who bought in the label window, and so did not churn", query)
 }

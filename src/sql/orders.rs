@@ -1,10 +1,14 @@
 //! How does a query read a log as the crate does? Which rows count, and which days are purchases.
 
-use super::{Part, TableName};
+use super::{HASHES, Part, TableName};
 use crate::day::Day;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::history::{Columns, HistoryParams, Refunds};
+use crate::snapshot::SAMPLE_SALT;
+
+/// Whether a merged day of amounts is a purchase.
+const IS_PURCHASE: &str = "(refunded = 0 OR net > 1e-9 * absolute)";
 
 /// A table of orders, and how it is read.
 pub(super) struct Orders<'a> {
@@ -12,6 +16,8 @@ pub(super) struct Orders<'a> {
     table: String,
     /// As it was named, for people.
     said: String,
+    /// Whether dates are dates and amounts are numbers.
+    is_typed: bool,
     pub(super) reading: &'a HistoryParams,
 }
 
@@ -25,7 +31,8 @@ impl<'a> Orders<'a> {
                     .to_owned(),
             });
         }
-        Ok(Orders { dialect, table: table.quoted(dialect)?, said: table.0.join("."), reading })
+        let said = table.parts.join(".");
+        Ok(Orders { dialect, table: table.quoted(dialect)?, said, is_typed: table.is_typed, reading })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -58,16 +65,39 @@ impl<'a> Orders<'a> {
         ]
     }
 
-    pub(super) fn parts(&self) -> Result<Vec<Part>> {
-        Ok(vec![
-            self.as_written()?,
-            self.read(),
-            self.valid(),
-            self.observed(),
-            self.days(),
-            self.purchases(),
-            self.returns(),
-        ])
+    /// From the table to purchases; of the customers sampled, where only they are asked about.
+    pub(super) fn parts(&self, fraction: Option<f64>) -> Result<Vec<Part>> {
+        let mut parts = match self.is_typed {
+            true => vec![self.of_types()?],
+            false => vec![self.as_written()?, self.read()],
+        };
+        parts.extend([self.valid(), self.days(fraction), self.purchases()]);
+        Ok(parts)
+    }
+
+    /// The columns of a table whose types are those that they should be.
+    fn of_types(&self) -> Result<Part> {
+        let dialect = self.dialect;
+        let columns = self.columns();
+        let customer = dialect.identifier(&columns.customer)?;
+        let mut select = vec![
+            format!("{customer} AS customer_id"),
+            format!("{} AS id", dialect.to_text(&customer)),
+            format!("{} AS on_day", dialect.day_of_date(&dialect.identifier(&columns.date)?)),
+        ];
+        if let Some(amount) = &columns.amount {
+            select.push(format!("{} AS amount", dialect.float_of_number(&dialect.identifier(amount)?)));
+        }
+        if let Some(discount) = &columns.discount {
+            let number = dialect.float_of_number(&dialect.identifier(discount)?);
+            select.push(format!("abs(coalesce({number}, 0)) AS discount"));
+        }
+        for (place, name) in columns.segments.iter().enumerate() {
+            let text = dialect.to_text(&dialect.identifier(name)?);
+            select.push(format!("nullif({text}, '') AS segment_{}", place + 1));
+        }
+        let query = format!("SELECT {}\n  FROM {}", select.join(",\n    "), self.table);
+        Ok(Part::new("orders_read", "the table's columns; the day as a number", query))
     }
 
     fn as_written(&self) -> Result<Part> {
@@ -94,6 +124,11 @@ impl<'a> Orders<'a> {
         }
         let query = format!("SELECT {}\n  FROM {}", select.join(",\n    "), self.table);
         Ok(Part::new("orders_as_written", "the table's columns, and their text", query))
+    }
+
+    /// Whether a customer is in the sample.
+    pub(super) fn is_sampled(&self, id: &str, fraction: f64) -> String {
+        format!("{} < {}", self.dialect.salted_hash(SAMPLE_SALT, id), fraction * HASHES)
     }
 
     fn segments(&self) -> impl Iterator<Item = String> {
@@ -147,7 +182,7 @@ impl<'a> Orders<'a> {
         Part::new("valid_orders", "the orders that count", query)
     }
 
-    fn observed(&self) -> Part {
+    pub(super) fn observed(&self) -> Part {
         let until = match (self.reading.observed_until, self.reading.observed_at_least_until) {
             (Some(day), _) => day.days_since_epoch().to_string(),
             (None, Some(day)) => {
@@ -160,9 +195,12 @@ impl<'a> Orders<'a> {
         Part::new("observed", "the last day the log is complete for", query)
     }
 
-    fn days(&self) -> Part {
+    fn days(&self, fraction: Option<f64>) -> Part {
         let mut select = vec!["customer_id".to_owned(), "id".to_owned(), "on_day".to_owned()];
-        let mut from = "valid_orders".to_owned();
+        let mut from = match fraction {
+            Some(fraction) => format!("valid_orders\n  WHERE {}", self.is_sampled("id", fraction)),
+            None => "valid_orders".to_owned(),
+        };
         if self.has_amount() {
             let net = match self.reading.refunds {
                 Refunds::Net => self.dialect.sum_in_order("amount"),
@@ -184,8 +222,9 @@ impl<'a> Orders<'a> {
                 false => "",
             };
             from = format!(
-                "(\n    SELECT *, max(amount) OVER (PARTITION BY id, on_day) AS largest{running}\n    FROM valid_orders\n  ) AS \
-                 ranked_orders"
+                "(\n    SELECT *, max(amount) OVER (PARTITION BY id, on_day) AS largest{running}\n    FROM {}\n  ) AS \
+                 ranked_orders",
+                from.replace('\n', "\n  ")
             );
         }
         if !self.columns().segments.is_empty() {
@@ -199,23 +238,18 @@ impl<'a> Orders<'a> {
         }
         let query =
             format!("SELECT {}\n  FROM {from}\n  GROUP BY customer_id, id, on_day", select.join(",\n    "));
-        Part::new(
-            "customer_days",
-            "orders of a day merged; segment values are those of its largest order, ties by text",
-            query,
-        )
-    }
-
-    /// Whether a merged day is a purchase.
-    fn is_purchase(&self) -> &'static str {
-        if self.has_amount() { "(refunded = 0 OR net > 1e-9 * absolute)" } else { "1 = 1" }
+        let about = match self.columns().segments.is_empty() {
+            true => "orders of a day merged",
+            false => "orders of a day merged; segment values are those of its largest order, ties by text",
+        };
+        Part::new("customer_days", about, query)
     }
 
     fn purchases(&self) -> Part {
+        let of = if self.has_amount() { format!("\n  WHERE {IS_PURCHASE}") } else { String::new() };
         let query = format!(
             "SELECT *,\n    on_day - lag(on_day) OVER (PARTITION BY id ORDER BY on_day) AS interval_days,\n    \
-             lead(on_day) OVER (PARTITION BY id ORDER BY on_day) AS next_day\n  FROM customer_days\n  WHERE {}",
-            self.is_purchase()
+             lead(on_day) OVER (PARTITION BY id ORDER BY on_day) AS next_day\n  FROM customer_days{of}"
         );
         Part::new(
             "purchases",
@@ -224,11 +258,9 @@ impl<'a> Orders<'a> {
         )
     }
 
-    fn returns(&self) -> Part {
-        let amount = if self.has_amount() { "CASE WHEN net < 0 THEN -net ELSE 0 END" } else { "0" };
+    pub(super) fn returns(&self) -> Part {
         let query = format!(
-            "SELECT id, on_day, {amount} AS returned\n  FROM customer_days\n  WHERE NOT {}",
-            self.is_purchase()
+            "SELECT id, on_day, CASE WHEN net < 0 THEN -net ELSE 0 END AS returned\n  FROM customer_days\n  WHERE NOT {IS_PURCHASE}"
         );
         Part::new("returns", "the days on which more went back than was bought", query)
     }

@@ -49,8 +49,13 @@ impl PeerPart {
         self.name("of_customers")
     }
 
+    /// What that part is called where it is joined.
+    pub(super) fn alias(&self) -> String {
+        format!("peers_{}_{}", self.place, self.horizon_days)
+    }
+
     pub(super) fn columns(&self) -> PeerColumns {
-        let of = |column: &str| format!("{}.{column}", self.of_customers());
+        let of = |column: &str| format!("{}.{column}", self.alias());
         PeerColumns {
             bought: of("bought"),
             lost: of("lost"),
@@ -63,14 +68,22 @@ impl PeerPart {
     fn homes(&self, dialect: Dialect, what: &str, days_before: i32) -> Part {
         let segment = format!("segment_{}", self.place);
         let fold = format!("{} % {FOLDS}", dialect.salted_hash(FOLD_SALT, "id"));
+        let (until, then) = match days_before {
+            0 => (String::new(), String::new()),
+            days => (format!(" - {days}"), format!(" {days} days before the cutoff")),
+        };
         let query = format!(
             "SELECT cutoff_day, id, {segment} AS home, {fold} AS fold\n  FROM (\n    SELECT *, row_number() OVER (PARTITION BY \
              cutoff_day, id ORDER BY n DESC, latest DESC) AS place\n    FROM (\n      SELECT looked.cutoff_day, bought.id, \
              bought.{segment}, count(*) AS n, max(bought.on_day) AS latest\n      FROM cutoffs AS looked\n      JOIN purchases AS \
-             bought ON bought.on_day <= looked.cutoff_day - {days_before}\n      WHERE bought.{segment} IS NOT NULL\n      GROUP BY \
+             bought ON bought.on_day <= looked.cutoff_day{until}\n      WHERE bought.{segment} IS NOT NULL\n      GROUP BY \
              looked.cutoff_day, bought.id, bought.{segment}\n    ) AS counted\n  ) AS ranked\n  WHERE place = 1"
         );
-        Part::new(self.name(what), format!("`{}` of most purchases, ties to the latest", self.column), query)
+        Part::new(
+            self.name(what),
+            format!("`{}` of most purchases{then}, ties to the latest", self.column),
+            query,
+        )
     }
 
     fn parts(&self, dialect: Dialect) -> Vec<Part> {
@@ -91,13 +104,13 @@ impl PeerPart {
              min(bought.on_day) <= h.cutoff_day - {h}"
         );
         let of_customers = format!(
-            "SELECT h.cutoff_day, h.id,\n    coalesce({values}.bought, 0) - coalesce({counts}.bought, 0) AS bought,\n    \
-             coalesce({values}.lost, 0) - coalesce({counts}.lost, 0) AS lost,\n    coalesce({all}.bought, 0) - \
-             coalesce({folds}.bought, 0) AS all_bought,\n    coalesce({all}.lost, 0) - coalesce({folds}.lost, 0) AS all_lost\n  \
-             FROM {homes} AS h\n  LEFT JOIN {values} ON {values}.cutoff_day = h.cutoff_day AND {values}.home = h.home\n  LEFT \
-             JOIN {counts} ON {counts}.cutoff_day = h.cutoff_day AND {counts}.home = h.home AND {counts}.fold = h.fold\n  LEFT \
-             JOIN {all} ON {all}.cutoff_day = h.cutoff_day\n  LEFT JOIN {folds} ON {folds}.cutoff_day = h.cutoff_day AND \
-             {folds}.fold = h.fold"
+            "SELECT h.cutoff_day, h.id,\n    coalesce(by_value.bought, 0) - coalesce(by_both.bought, 0) AS bought,\n    \
+             coalesce(by_value.lost, 0) - coalesce(by_both.lost, 0) AS lost,\n    coalesce(overall.bought, 0) - \
+             coalesce(by_fold.bought, 0) AS all_bought,\n    coalesce(overall.lost, 0) - coalesce(by_fold.lost, 0) AS all_lost\n  \
+             FROM {homes} AS h\n  LEFT JOIN {values} AS by_value ON by_value.cutoff_day = h.cutoff_day AND by_value.home = h.home\n  \
+             LEFT JOIN {counts} AS by_both\n    ON by_both.cutoff_day = h.cutoff_day AND by_both.home = h.home AND by_both.fold = h.fold\n  \
+             LEFT JOIN {all} AS overall ON overall.cutoff_day = h.cutoff_day\n  LEFT JOIN {folds} AS by_fold ON by_fold.cutoff_day = \
+             h.cutoff_day AND by_fold.fold = h.fold"
         );
         vec![
             self.homes(dialect, "homes", 0),

@@ -40,7 +40,7 @@ impl ChurnModel {
         self.check_reading(reading)?;
         let features = self.features_of_columns(reading.columns())?;
         let orders = Orders::new(dialect, &table.into(), reading)?;
-        let mut parts = orders.parts()?;
+        let mut parts = orders.parts(None)?;
         let cutoff = match as_of {
             Some(day) => {
                 format!("SELECT {} AS cutoff, {} AS cutoff_day", dialect.date(day), day.days_since_epoch())
@@ -129,14 +129,15 @@ impl ChurnModel {
                 crate::dialect::comment(&term.kind.name(features))
             );
         }
-        sum + "\n   "
+        sum
     }
 
     /// What the season adds, and the part it comes from.
     fn season_of(&self, as_of: Option<Day>) -> ((Option<Part>, String), &'static str) {
         let Some(season) = self.season() else { return ((None, String::new()), "") };
         if let Some(day) = as_of {
-            return ((None, format!(" + ({})", number(season.offset(day)))), "");
+            let shift = number(season.offset(day));
+            return ((None, format!("\n    -- the time of year\n    + ({shift})")), "");
         }
         let last = self.provenance().last_cutoff;
         let days: Vec<(i32, f64)> = (-SEASON_BEFORE_DAYS..=SEASON_AFTER_DAYS)
@@ -152,7 +153,7 @@ impl ChurnModel {
             format!("SELECT * FROM (VALUES\n    {}\n  ) AS listed (season_day, shift)", rows.join(", "));
         let part = Part::new("season", "what the time of year adds to everybody's log-odds", query);
         (
-            (Some(part), " + season.shift".to_owned()),
+            (Some(part), "\n    -- the time of year\n    + season.shift".to_owned()),
             "\n  LEFT JOIN season ON season.season_day = transformed.cutoff_day",
         )
     }

@@ -13,6 +13,7 @@ mod contagion;
 mod determinism;
 mod disk;
 mod edges;
+mod engines;
 mod evaluation;
 mod evidence;
 mod explanations;
