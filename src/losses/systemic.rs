@@ -13,13 +13,11 @@ pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
 pub(super) use self::panel::{Panel, PanelColumn, activity_class, spend_of_year_before};
 use self::panel::{landmarks, of_history};
-use self::tally::tally;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::Cause;
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
-use crate::rates::StratifiedRatio;
 use crate::table;
 
 /// What is said of a value, or of a value and a cause.
@@ -320,22 +318,6 @@ impl SystemicParams {
         }
         Ok(())
     }
-}
-
-/// The ratio of one value against the rest of its column at one landmark.
-pub(super) fn ratio_at(
-    history: &History,
-    landmark: Day,
-    horizon_days: i32,
-    segment: &str,
-    value: &str,
-) -> Result<Option<StratifiedRatio>> {
-    let panel = of_history(history, &[landmark], horizon_days, None, None)?;
-    let Some(column) = panel.columns.iter().find(|column| column.name == segment) else { return Ok(None) };
-    let Some(code) = column.values.iter().position(|other| other == value) else { return Ok(None) };
-    let strata = (panel.strata.as_slice(), panel.strata_count);
-    let tallies = tally(&panel, column, &[code as u32], strata, &|record| panel.lost[record]);
-    Ok(tallies.first().and_then(|tally| tally.ratio))
 }
 
 /// Two digits after the point, or a dash.
