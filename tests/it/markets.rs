@@ -143,3 +143,8 @@ pub fn relabelled(rows: &[Row], random: &mut SplitMix) -> Vec<Row> {
     shuffle(&mut stores, random);
     rows.iter().zip(stores).map(|(row, store)| (row.0, row.1, store)).collect()
 }
+
+/// How many data sets a study by hand looks at: `WINBACK_DATA_SETS`, or so many.
+pub fn data_sets(default: u64) -> u64 {
+    std::env::var("WINBACK_DATA_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
