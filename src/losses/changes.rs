@@ -1,31 +1,45 @@
 //! Did the fix work, and what is worth preventing next?
 
+mod lifts;
+
 use std::fmt;
 
 use serde::Serialize;
 
+use self::lifts::{Lift, lifts, mean, wander};
 use super::incidents::{IncidentLoss, IncidentLosses};
-use super::systemic::{Systemic, Verdict, Whose, ratio_at};
+use super::systemic::{Systemic, Verdict, Whose};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::{Cause, Change, Changes, IncidentKind};
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
-use crate::rates::StratifiedRatio;
+use crate::rates::{holm, normal_upper_tail};
 
-/// The normal quantile of 97.5 %, twice: the width of an interval in standard errors.
-const INTERVAL_WIDTH: f64 = 2.0 * 1.959_963_984_540_054;
+/// The normal quantile of 97.5 %.
+const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
+/// What all changes of a table together may show by chance.
+const LEVEL: f64 = 0.05;
+/// Landmarks before the spell that may have led to the change, in horizons from it.
+const EARLIER: [i32; 2] = [-3, -2];
+/// The landmark whose losses were seen just before the change, which may have been made because of them.
+const BEFORE: i32 = -1;
+/// Landmarks at which everybody counted has bought since the change.
+const AFTER: [i32; 2] = [1, 2];
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum ChangeVerdict {
-    /// The lift fell, by more than chance.
+    /// The lift is lower than it had been for long, by more than chance, all changes together.
     Worked,
-    /// It rose, by more than chance.
+    /// It is higher, by more than chance.
     Worsened,
-    /// Neither can be told.
+    /// It is lower than just before the change, but not than before that; or it fell before the change. A bad
+    /// spell ends by itself, and changes are made after bad spells: whether this one helped cannot be told.
+    CannotBeTold,
+    /// No difference beyond chance.
     NotShown,
-    /// Two horizons have not yet passed since, or the log does not reach two horizons back.
+    /// Two horizons have not yet passed since, or the log does not reach four horizons back.
     NotObserved,
 }
 
@@ -34,28 +48,39 @@ pub enum ChangeVerdict {
 pub struct ChangeEffect {
     /// The change.
     pub change: Change,
-    /// The ratio of risks against comparable customers elsewhere in the horizon up to the change.
+    /// The ratio of risks against comparable customers elsewhere in the two horizons before the last one.
+    pub lift_earlier: Option<f64>,
+    /// The same in the horizon up to the change, which may have been made because of it.
     pub lift_before: Option<f64>,
-    /// The same in the second horizon after it, of who bought in the first.
+    /// The same in the second horizon after it, of who bought in the first, and in the third where it has passed.
     pub lift_after: Option<f64>,
-    /// After over before: below 1 where it helped.
+    /// After over earlier: below 1 where it helped.
     pub effect: Option<f64>,
     /// Lower end of its 95 % interval.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
+    /// How likely chance alone shows as much at any of the changes of the table, 0 to 1.
+    pub p: Option<f64>,
     /// What is said of it.
     pub verdict: ChangeVerdict,
 }
 
 /// The effect of every change, in the order of the table.
 ///
+/// A change is made after a bad spell, and bad spells end by themselves. So what comes after is not compared with the
+/// last horizon before the change, but with the two before that, which nobody acted on; only trouble that had
+/// lasted can be seen to be mended. Where lifts wander from horizon to horizon by more than chance, at the
+/// value before the change or elsewhere, the interval is wider by that.
+///
 /// # Formula
 /// ```text
-/// effect = ratio after / ratio before, var(ln effect) = var(ln after) + var(ln before)
+/// ln effect = mean ln ratio after − mean ln ratio earlier
+/// var = 1/Σ 1/(var ln ratio + ω²) of either
 /// ```
-/// with Mantel–Haenszel ratios a horizon before the change, of losses up to it, and a horizon after it, of customers who
-/// bought since.
+/// with Mantel–Haenszel ratios, landmarks 3 and 2 horizons before the change, 1 and 2 after it, and ω² by
+/// DerSimonian and Laird: the greater of that between the value's two earlier ratios and of that of all other values.
+/// p is two-sided, by Holm over the changes.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a horizon out of range, [`Error::AfterObserved`] for a day the log does not reach.
@@ -72,49 +97,89 @@ pub fn change_effects(
     if as_of > observed_until {
         return Err(Error::AfterObserved { as_of, observed_until });
     }
-    changes.rows().iter().map(|change| effect(history, as_of, horizon_days, change)).collect()
+    let mut rows: Vec<ChangeEffect> =
+        changes.rows().iter().map(|change| effect(history, as_of, horizon_days, change)).collect();
+    let tested: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].p.is_some()).collect();
+    let alone: Vec<f64> = tested.iter().filter_map(|&row| rows[row].p).collect();
+    for (row, p) in tested.into_iter().zip(holm(&alone)) {
+        let row = &mut rows[row];
+        row.p = Some(p);
+        // What chance may show at one of so many is no verdict.
+        if p > LEVEL && matches!(row.verdict, ChangeVerdict::Worked | ChangeVerdict::Worsened) {
+            row.verdict = ChangeVerdict::NotShown;
+        }
+    }
+    Ok(rows)
 }
 
-fn effect(history: &History, as_of: Day, horizon_days: i32, change: &Change) -> Result<ChangeEffect> {
+/// One change by itself: p and verdict do not know of the others yet.
+fn effect(history: &History, as_of: Day, horizon_days: i32, change: &Change) -> ChangeEffect {
     let none = ChangeEffect {
         change: change.clone(),
+        lift_earlier: None,
         lift_before: None,
         lift_after: None,
         effect: None,
         low: None,
         high: None,
+        p: None,
         verdict: ChangeVerdict::NotObserved,
     };
-    // Who bought last before the change may have left before it, without anybody knowing yet.
-    let before = change.changed_on.plus_days(-horizon_days);
-    let after = change.changed_on.plus_days(horizon_days);
-    let first = history.observed_from().plus_days(horizon_days);
-    if after.plus_days(horizon_days) > as_of || before < first {
-        return Ok(none);
-    }
-    let at = |landmark| ratio_at(history, landmark, horizon_days, &change.segment, &change.value);
-    let (before, after) = (at(before)?, at(after)?);
-    let finite =
-        |ratio: Option<StratifiedRatio>| ratio.filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite());
-    let lift =
-        |ratio: Option<StratifiedRatio>| ratio.map(|ratio| ratio.ratio).filter(|lift| lift.is_finite());
+    let landmark = |horizons: i32| change.changed_on.plus_days(horizon_days.saturating_mul(horizons));
+    let observed = |horizons: i32| landmark(horizons + 1) <= as_of;
+    let column = history.segment_index(&change.segment);
+    let code = history
+        .segment_values(&change.segment)
+        .and_then(|values| values.iter().position(|value| *value == change.value));
+    let reaches = landmark(EARLIER[0] - 1) >= history.observed_from();
+    let (Some(column), Some(code), true, true) = (column, code, observed(AFTER[0]), reaches) else {
+        return none;
+    };
+    let at = |horizons: &[i32]| -> Vec<Vec<Option<Lift>>> {
+        let seen = horizons.iter().filter(|&&horizons| observed(horizons));
+        seen.map(|&horizons| lifts(history, column, landmark(horizons), horizon_days)).collect()
+    };
+    let (earlier, before, after) = (at(&EARLIER), at(&[BEFORE]), at(&AFTER));
+    let of = |landmarks: &[Vec<Option<Lift>>], code: usize| -> Vec<Lift> {
+        landmarks.iter().filter_map(|lifts| lifts.get(code).copied().flatten()).collect()
+    };
+    let values = earlier.iter().chain(&after).map(Vec::len).max().unwrap_or(0);
+    let elsewhere: Vec<Vec<Lift>> = (0..values)
+        .filter(|&other| other != code)
+        .map(|other| [of(&earlier, other), of(&after, other)].concat())
+        .collect();
+    let own = of(&earlier, code);
+    let wander = wander([own.as_slice()]).max(wander(elsewhere.iter().map(Vec::as_slice)));
+    let (earlier, after) = (mean(&own, wander), mean(&of(&after, code), wander));
+    let before = mean(&of(&before, code), wander);
+    let ratio = |lift: Option<Lift>| lift.map(|lift| lift.log.exp());
     let row = ChangeEffect {
-        lift_before: lift(before),
-        lift_after: lift(after),
+        lift_earlier: ratio(earlier),
+        lift_before: ratio(before),
+        lift_after: ratio(after),
         verdict: ChangeVerdict::NotShown,
         ..none
     };
-    let (Some(before), Some(after)) = (finite(before), finite(after)) else { return Ok(row) };
-    let error = |ratio: StratifiedRatio| (ratio.high / ratio.low).ln() / INTERVAL_WIDTH;
-    let effect = after.ratio / before.ratio;
-    let reach = (INTERVAL_WIDTH / 2.0 * error(before).hypot(error(after))).exp();
-    let (low, high) = (effect / reach, effect * reach);
-    let verdict = match (high < 1.0, low > 1.0) {
-        (true, _) => ChangeVerdict::Worked,
-        (_, true) => ChangeVerdict::Worsened,
+    let (Some(earlier), Some(after)) = (earlier, after) else { return row };
+    let z = |now: Lift, then: Lift| (now.log - then.log) / (now.variance + then.variance).sqrt();
+    let fell_before = before.is_some_and(|before| z(before, earlier) < -NORMAL_QUANTILE);
+    let fell_from_before = before.is_some_and(|before| z(after, before) < -NORMAL_QUANTILE);
+    let verdict = match z(after, earlier) {
+        z if z > NORMAL_QUANTILE => ChangeVerdict::Worsened,
+        z if z < -NORMAL_QUANTILE && !fell_before => ChangeVerdict::Worked,
+        z if z < -NORMAL_QUANTILE || fell_from_before => ChangeVerdict::CannotBeTold,
         _ => ChangeVerdict::NotShown,
     };
-    Ok(ChangeEffect { effect: Some(effect), low: Some(low), high: Some(high), verdict, ..row })
+    let (difference, reach) =
+        (after.log - earlier.log, NORMAL_QUANTILE * (after.variance + earlier.variance).sqrt());
+    ChangeEffect {
+        effect: Some(difference.exp()),
+        low: Some((difference - reach).exp()),
+        high: Some((difference + reach).exp()),
+        p: Some((2.0 * normal_upper_tail(z(after, earlier).abs())).min(1.0)),
+        verdict,
+        ..row
+    }
 }
 
 impl fmt::Display for ChangeEffect {
@@ -127,7 +192,8 @@ impl fmt::Display for ChangeEffect {
         }
         write!(
             f,
-            ": lift {} before, {} after, effect {} ({} to {}), {:?}",
+            ": lift {} earlier, {} just before, {} after, effect {} ({} to {}), {:?}",
+            short(self.lift_earlier),
             short(self.lift_before),
             short(self.lift_after),
             short(self.effect),

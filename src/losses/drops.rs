@@ -2,6 +2,7 @@
 
 mod weeks;
 mod scan;
+mod descent;
 mod onset;
 mod business;
 
@@ -13,8 +14,8 @@ use serde::Serialize;
 use self::business::of_business;
 pub use self::business::{BusinessDrop, BusinessVerdict};
 use self::onset::onset;
-use self::scan::scan;
-use self::weeks::{Weeks, candidates, class, eligible, of_column};
+use self::scan::{Scope, scan};
+use self::weeks::{candidates, eligible};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::History;
@@ -158,23 +159,15 @@ impl DropParams {
         if as_of > observed_until {
             return Err(Error::AfterObserved { as_of, observed_until });
         }
-        let days = candidates(history, as_of);
-        let ranks = eligible(history, &days);
+        let candidates = candidates(history, as_of);
+        let ranks = eligible(history, &candidates);
         let names = history.reading().columns().segments();
-        let column = |column| of_column(history, as_of, &days, &ranks, column);
-        let columns: Vec<Weeks> = (0..names.len()).map(column).collect();
-        // Classes by the whole log up to the day: who changes places is alike in how much they buy.
-        let weeks = as_of.days_since(history.observed_from()) as f64 / 7.0;
-        let per_half_year = |rank: &u32| {
-            let purchases = history.run(*rank as usize).until(as_of).days.len();
-            class((purchases as f64 / weeks.max(1.0) * 26.0) as usize)
-        };
-        let classes: Vec<usize> = ranks.iter().map(per_half_year).collect();
-        let falls = scan(&columns, &classes, self.permutations, self.seed);
+        let scope = Scope { history, as_of, candidates: &candidates, ranks: &ranks };
+        let falls = scan(scope, names.len(), self.permutations, self.seed);
         let told = falls.iter().filter(|fall| fall.p / self.budget_fraction <= LEVEL);
         let mut rows: Vec<(f64, SuddenDrop)> = told
             .map(|fall| {
-                let found = onset(history, as_of, &columns[fall.column], fall.column, fall);
+                let found = onset(scope, fall);
                 let name = &names[fall.column];
                 let values = history.segment_values(name).unwrap_or_default();
                 let row = SuddenDrop {
@@ -194,8 +187,8 @@ impl DropParams {
         rows.sort_by(|a, b| b.0.total_cmp(&a.0));
         Ok(Drops {
             rows: rows.into_iter().map(|(_, row)| row).collect(),
-            business: columns.first().and_then(|weeks| of_business(history, as_of, weeks)),
-            weeks: days.len(),
+            business: of_business(scope),
+            weeks: candidates.len(),
             regulars: ranks.len(),
         })
     }
@@ -241,7 +234,7 @@ impl fmt::Display for Drops {
             match drop.verdict {
                 BusinessVerdict::Dropped => writeln!(
                     f,
-                    "  the whole business: {percent:.0} % less from the week after {} on than in the same weeks a year before",
+                    "  the whole business: {percent:.0} % less from the week after {} on than in the same weeks of earlier years",
                     drop.date
                 )?,
                 BusinessVerdict::CannotBeToldFromSeason => writeln!(

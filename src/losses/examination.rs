@@ -161,7 +161,8 @@ impl LossesParams {
     ) -> Result<Option<Systemic>> {
         if history.reading().columns().segments().is_empty() {
             left_out.push(
-                "systemic losses and sudden drops: the log was read without a segment column".to_owned(),
+                "systemic losses and sudden drops of a value: the log was read without a segment column"
+                    .to_owned(),
             );
             return Ok(None);
         }

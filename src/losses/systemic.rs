@@ -12,15 +12,15 @@ use serde::Serialize;
 pub use self::finding::{Finding, SystemicTotals, TenureBand, Verdict, Whose};
 pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
-pub(super) use self::panel::{PURCHASES, Panel, PanelColumn, purchase_class, spend_of_year_before};
+pub(super) use self::panel::{
+    PURCHASES, Panel, PanelColumn, activity_class, purchase_class, spend_of_year_before,
+};
 use self::panel::{landmarks, of_history};
-use self::tally::tally;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::Cause;
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
-use crate::rates::StratifiedRatio;
 use crate::table;
 
 /// How to look for systemic losses.
@@ -198,20 +198,4 @@ impl SystemicParams {
         }
         Ok(())
     }
-}
-
-/// The ratio of one value against the rest of its column at one landmark.
-pub(super) fn ratio_at(
-    history: &History,
-    landmark: Day,
-    horizon_days: i32,
-    segment: &str,
-    value: &str,
-) -> Result<Option<StratifiedRatio>> {
-    let panel = of_history(history, &[landmark], horizon_days, None, None)?;
-    let Some(column) = panel.columns.iter().find(|column| column.name == segment) else { return Ok(None) };
-    let Some(code) = column.values.iter().position(|other| other == value) else { return Ok(None) };
-    let strata = (panel.strata.as_slice(), panel.strata_count);
-    let tallies = tally(&panel, column, &[code as u32], strata, &|record| panel.lost[record]);
-    Ok(tallies.first().and_then(|tally| tally.ratio))
 }

@@ -1,134 +1,153 @@
 //! Which value's regulars fall the most, and how often would customers who change places show as much?
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
-use super::weeks::{CLASS_COUNT, STATISTICS, Weeks};
-use crate::history::NO_SEGMENT;
+use super::weeks::{CLASS_COUNT, Candidate, Member, STATISTICS};
+use crate::day::Day;
+use crate::history::History;
 
-/// A value needs so many regulars, and so many others beside it.
-const LEAST_REGULARS: usize = 20;
+/// So many permutations are held at a time. Weeks are counted anew for each such block, so that what is
+/// held does not grow with the weeks.
+const PERMUTATIONS_PER_BLOCK: usize = 64;
 
 /// The steepest fall of one value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fall {
     pub(crate) column: usize,
     pub(crate) code: u32,
-    pub(crate) candidate: usize,
+    /// The last day before the candidate week.
+    pub(crate) before: Day,
     pub(crate) statistic: usize,
     pub(crate) z: f64,
     pub(crate) p: f64,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    regulars: usize,
-    residual: [f64; STATISTICS],
-    variance: [f64; STATISTICS],
+/// Where to look: whose purchases, up to which day, in which weeks.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) history: &'a History,
+    pub(crate) as_of: Day,
+    pub(crate) candidates: &'a [Day],
+    pub(crate) ranks: &'a [u32],
 }
 
-/// The steepest fall of each value, with the share of permutations whose steepest fall of any value, week
-/// and span is as steep: p holds for all of them together.
-pub(crate) fn scan(columns: &[Weeks], classes: &[usize], permutations: usize, seed: u64) -> Vec<Fall> {
-    let dense: Vec<Dense> = columns.iter().map(Dense::new).collect();
-    let everyone: Vec<u32> = (0..classes.len() as u32).collect();
-    let mut falls: Vec<Fall> = Vec::new();
-    for (column, weeks) in columns.iter().enumerate() {
-        falls.extend(steepest(weeks, &dense[column], &everyone, column));
-    }
-    let mut members: Vec<Vec<u32>> = vec![Vec::new(); CLASS_COUNT];
-    classes.iter().enumerate().for_each(|(customer, &class)| members[class].push(customer as u32));
-    let greatest: Vec<f64> = (0..permutations as u64)
-        .into_par_iter()
-        .map(|permutation| {
-            let places = permuted(&members, classes.len(), seed, permutation);
-            let falls = columns.iter().enumerate();
-            falls
-                .flat_map(|(column, weeks)| steepest(weeks, &dense[column], &places, column))
-                .map(|fall| fall.z)
-                .fold(f64::NEG_INFINITY, f64::max)
-        })
-        .collect();
-    for fall in &mut falls {
-        let as_steep = greatest.iter().filter(|&&z| z >= fall.z).count();
-        fall.p = (1 + as_steep) as f64 / (1 + permutations) as f64;
-    }
-    falls
-}
-
-/// The homes of a column with codes close together; values too small at every week are none.
-struct Dense {
-    codes: Vec<u32>,
-    homes: Vec<Vec<u32>>,
-}
-
-impl Dense {
-    fn new(weeks: &Weeks) -> Self {
-        // Counted over all eligible, so that what is tested does not depend on who is where.
-        let mut codes: Vec<u32> = Vec::new();
-        for candidate in &weeks.candidates {
-            let mut all: Vec<u32> =
-                candidate.homes.iter().copied().filter(|&code| code != NO_SEGMENT).collect();
-            all.sort_unstable();
-            let large = all.chunk_by(|a, b| a == b).filter(|same| same.len() >= LEAST_REGULARS);
-            codes.extend(large.map(|same| same[0]));
-        }
-        codes.sort_unstable();
-        codes.dedup();
-        let place = |code: &u32| codes.binary_search(code).map_or(u32::MAX, |place| place as u32);
-        let homes = weeks.candidates.iter().map(|one| one.homes.iter().map(place).collect()).collect();
-        Dense { codes, homes }
-    }
-}
-
-fn steepest(weeks: &Weeks, dense: &Dense, places: &[u32], column: usize) -> Vec<Fall> {
-    let none = Fall { column, code: 0, candidate: 0, statistic: 0, z: f64::NEG_INFINITY, p: 1.0 };
-    let mut falls = vec![none; dense.codes.len()];
-    let mut sums = vec![Sum::default(); dense.codes.len()];
-    for (number, candidate) in weeks.candidates.iter().enumerate() {
-        sums.fill(Sum::default());
-        let homes = &dense.homes[number];
-        for share in &candidate.shares {
-            let home = homes[places[share.customer as usize] as usize];
-            let Some(sum) = sums.get_mut(home as usize) else { continue };
-            sum.regulars += 1;
-            for statistic in 0..STATISTICS {
-                sum.residual[statistic] += share.residual[statistic];
-                sum.variance[statistic] += share.variance[statistic];
-            }
-        }
-        let all = candidate.shares.len();
-        for (fall, sum) in falls.iter_mut().zip(&sums) {
-            if sum.regulars < LEAST_REGULARS || all - sum.regulars < LEAST_REGULARS {
-                continue;
-            }
-            // The season was taken from all, the value's own regulars among them.
-            let rest = (all - sum.regulars) as f64 / all as f64;
-            for statistic in 0..STATISTICS {
-                let z = -sum.residual[statistic] / (sum.variance[statistic] * rest).sqrt();
-                if z > fall.z {
-                    *fall = Fall { candidate: number, statistic, z, ..*fall };
+/// The steepest fall of each value of each column, with the share of permutations whose steepest fall of any
+/// value, week and span is as steep: p holds for all of them together.
+pub(crate) fn scan(scope: Scope<'_>, columns: usize, permutations: usize, seed: u64) -> Vec<Fall> {
+    let Scope { history, as_of, candidates, ranks } = scope;
+    let mut falls: BTreeMap<(usize, u32), Fall> = BTreeMap::new();
+    let mut greatest = vec![f64::NEG_INFINITY; permutations];
+    for (block, own) in greatest.chunks_mut(PERMUTATIONS_PER_BLOCK).enumerate() {
+        let first = block * PERMUTATIONS_PER_BLOCK;
+        let rings: Vec<Vec<u32>> = (first..first + own.len())
+            .into_par_iter()
+            .map(|permutation| shuffled(ranks.len(), seed, permutation as u64))
+            .collect();
+        for column in 0..columns {
+            for &before in candidates {
+                let candidate = Candidate::new(history, as_of, before, ranks, column);
+                if candidate.codes.is_empty() {
+                    continue;
                 }
+                if block == 0 {
+                    keep_steepest(&mut falls, &candidate, column, before);
+                }
+                let places = places(&candidate.members, ranks.len());
+                own.par_iter_mut().zip(&rings).for_each(|(greatest, ring)| {
+                    let sums = sums_along(&candidate, &places, ring);
+                    *greatest = steepness(&candidate, &sums).map(|(.., z)| z).fold(*greatest, f64::max);
+                });
             }
         }
     }
-    let named = falls.into_iter().zip(&dense.codes).map(|(fall, &code)| Fall { code, ..fall });
-    named.filter(|fall| fall.z.is_finite()).collect()
+    let with_p = |fall: Fall| {
+        let as_steep = greatest.iter().filter(|&&z| z >= fall.z).count();
+        Fall { p: (1 + as_steep) as f64 / (1 + permutations) as f64, ..fall }
+    };
+    falls.into_values().map(with_p).collect()
 }
 
-/// Whose place each customer takes: customers of a class change places among themselves (Fisher and Yates).
-fn permuted(members: &[Vec<u32>], customers: usize, seed: u64, permutation: u64) -> Vec<u32> {
-    let mut random = SplitMix(seed ^ permutation.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95));
-    let mut places = vec![0; customers];
-    for class in members {
-        let mut shuffled = class.clone();
-        for last in (1..shuffled.len()).rev() {
-            // Half of the bits, times the number of places: even to one part in 2³² over it.
-            let other = ((random.next() >> 32) * (last as u64 + 1)) >> 32;
-            shuffled.swap(last, other as usize);
+type Sums = Vec<[f64; STATISTICS]>;
+
+fn keep_steepest(
+    falls: &mut BTreeMap<(usize, u32), Fall>,
+    candidate: &Candidate,
+    column: usize,
+    before: Day,
+) {
+    let mut sums = vec![[0.0; STATISTICS]; candidate.codes.len()];
+    candidate.members.iter().for_each(|member| add(&mut sums, member.home, member));
+    for (value, statistic, z) in steepness(candidate, &sums) {
+        let code = candidate.codes[value];
+        let fall = Fall { column, code, before, statistic, z, p: 1.0 };
+        let kept = falls.entry((column, code)).or_insert(fall);
+        if z > kept.z {
+            *kept = fall;
         }
-        class.iter().zip(shuffled).for_each(|(&customer, place)| places[customer as usize] = place);
+    }
+}
+
+/// The sums when each member has the home of the next one of their class along the ring of customers.
+///
+/// Who is no member, or of another class, is passed over. So homes only change hands among members of a class,
+/// whichever these are in that week, and neighbours of one week are neighbours of the next.
+fn sums_along(candidate: &Candidate, places: &[u32], ring: &[u32]) -> Sums {
+    let mut sums = vec![[0.0; STATISTICS]; candidate.codes.len()];
+    let mut first: [Option<&Member>; CLASS_COUNT] = [None; CLASS_COUNT];
+    let mut last = first;
+    for &customer in ring {
+        let Some(member) = candidate.members.get(places[customer as usize] as usize) else { continue };
+        let class = member.class as usize;
+        match last[class] {
+            Some(before) => add(&mut sums, member.home, before),
+            None => first[class] = Some(member),
+        }
+        last[class] = Some(member);
+    }
+    for (first, last) in first.into_iter().zip(last) {
+        if let (Some(first), Some(last)) = (first, last) {
+            add(&mut sums, first.home, last);
+        }
+    }
+    sums
+}
+
+fn add(sums: &mut Sums, home: u32, member: &Member) {
+    if let Some(sum) = sums.get_mut(home as usize) {
+        sum.iter_mut().zip(&member.residual).for_each(|(sum, residual)| *sum += residual);
+    }
+}
+
+/// How far each sum is below 0, in standard deviations: value, statistic and that.
+fn steepness<'a>(candidate: &'a Candidate, sums: &'a Sums) -> impl Iterator<Item = (usize, usize, f64)> + 'a {
+    let values = sums.iter().zip(&candidate.deviations).enumerate();
+    values.flat_map(|(value, (sum, deviations))| {
+        let pairs = sum.iter().zip(deviations).enumerate().filter(|(_, (_, deviation))| **deviation > 0.0);
+        pairs.map(move |(statistic, (sum, deviation))| (value, statistic, -sum / deviation))
+    })
+}
+
+/// The position of each customer among the members; beyond them for who is none.
+fn places(members: &[Member], customers: usize) -> Vec<u32> {
+    let mut places = vec![u32::MAX; customers];
+    for (place, member) in members.iter().enumerate() {
+        places[member.customer as usize] = place as u32;
     }
     places
+}
+
+/// All customers in an order drawn by lot (Fisher and Yates).
+fn shuffled(customers: usize, seed: u64, permutation: u64) -> Vec<u32> {
+    let mut random = SplitMix(seed ^ permutation.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95));
+    let mut ring: Vec<u32> = (0..customers as u32).collect();
+    for last in (1..ring.len()).rev() {
+        // Half of the bits, times the number of places: even to one part in 2³² over it.
+        let other = ((random.next() >> 32) * (last as u64 + 1)) >> 32;
+        ring.swap(last, other as usize);
+    }
+    ring
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014).

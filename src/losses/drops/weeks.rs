@@ -1,4 +1,6 @@
-//! Who is a regular before each week, where do they belong, and do they buy less from it on?
+//! Who is a regular before a week, where do they belong, and do they buy less from it on?
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -21,36 +23,35 @@ const MOST_CANDIDATES: i32 = 104;
 /// Where classes of purchases begin within which the season is shared, and customers may change places.
 const CLASSES: [usize; 5] = [5, 8, 13, 22, 40];
 pub(crate) const CLASS_COUNT: usize = CLASSES.len() + 1;
+/// A value needs so many regulars, and so many others beside it.
+const LEAST_REGULARS: usize = 20;
+/// The place of a value with too few.
+pub(crate) const TOO_FEW: u32 = u32::MAX;
 
-pub(crate) fn class(purchases: usize) -> usize {
-    CLASSES.iter().filter(|&&start| purchases >= start).count()
-}
-
-/// What one regular bought from a candidate week on, less what to expect, and the variance of that.
+/// One regular who belongs to a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    /// Position among the [eligible](Weeks::ranks).
+pub(crate) struct Member {
+    /// Position among the [eligible].
     pub(crate) customer: u32,
+    /// Place of the home value among the [tested](Candidate::codes), or [`TOO_FEW`].
+    pub(crate) home: u32,
+    /// Class of activity when regulars were fixed.
+    pub(crate) class: u8,
+    /// What was bought from the candidate week on, less what to expect.
     pub(crate) residual: [f64; STATISTICS],
-    pub(crate) variance: [f64; STATISTICS],
 }
 
-/// One candidate week.
+/// One candidate week of one segment column.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// The last day before the week.
-    pub(crate) before: Day,
-    /// Home value of each eligible customer when regulars were fixed.
-    pub(crate) homes: Vec<u32>,
-    pub(crate) shares: Vec<Share>,
-}
-
-/// All candidate weeks of one segment column.
-#[derive(Clone, Debug)]
-pub(crate) struct Weeks {
-    /// Who is a regular before any of them.
-    pub(crate) ranks: Vec<u32>,
-    pub(crate) candidates: Vec<Candidate>,
+    /// The values with regulars enough, ascending.
+    pub(crate) codes: Vec<u32>,
+    /// For each of them, the standard deviation of the sum of its regulars' residuals when homes are drawn
+    /// among all members of the class; 0 where nothing varies.
+    pub(crate) deviations: Vec<[f64; STATISTICS]>,
+    /// In order of customer. Who belongs nowhere is not among them: they have no value to fall at, and
+    /// whether somebody belongs anywhere depends on how much they buy.
+    pub(crate) members: Vec<Member>,
 }
 
 /// The last days before each candidate week, ascending.
@@ -64,7 +65,7 @@ pub(crate) fn candidates(history: &History, as_of: Day) -> Vec<Day> {
 }
 
 /// Purchases in (after, after + weeks].
-pub(crate) fn count(days: &[i32], after: Day, weeks: i32) -> std::ops::Range<usize> {
+pub(crate) fn count(days: &[i32], after: Day, weeks: i32) -> Range<usize> {
     let (start, end) = (after.days_since_epoch(), after.plus_days(weeks * DAYS_PER_WEEK).days_since_epoch());
     days.partition_point(|&day| day <= start)..days.partition_point(|&day| day <= end)
 }
@@ -73,97 +74,24 @@ pub(crate) fn fixed_on(before: Day) -> Day {
     before.plus_days(-WEEKS_FIXED_BEFORE * DAYS_PER_WEEK)
 }
 
-fn known(run: &Run<'_>, before: Day) -> std::ops::Range<usize> {
-    count(run.days, fixed_on(before).plus_days(-WEEKS_KNOWN * DAYS_PER_WEEK), WEEKS_KNOWN)
+/// The purchases that make this customer a regular before that week, if they are one.
+pub(crate) fn regular(run: &Run<'_>, before: Day) -> Option<Range<usize>> {
+    let known = count(run.days, fixed_on(before).plus_days(-WEEKS_KNOWN * DAYS_PER_WEEK), WEEKS_KNOWN);
+    (known.len() >= LEAST_PURCHASES).then_some(known)
 }
 
 /// Customers who are regulars before any of these weeks.
 pub(crate) fn eligible(history: &History, candidates: &[Day]) -> Vec<u32> {
     let regular = |rank: &u32| {
         let run = history.run(*rank as usize);
-        candidates.iter().any(|&before| known(&run, before).len() >= LEAST_PURCHASES)
+        candidates.iter().any(|&before| regular(&run, before).is_some())
     };
     (0..history.customers() as u32).into_par_iter().filter(regular).collect()
 }
 
-pub(crate) fn of_column(
-    history: &History,
-    as_of: Day,
-    candidates: &[Day],
-    ranks: &[u32],
-    column: usize,
-) -> Weeks {
-    let runs: Vec<Run<'_>> = ranks.par_iter().map(|&rank| history.run(rank as usize).until(as_of)).collect();
-    let candidates = candidates.par_iter().map(|&before| candidate(&runs, as_of, before, column)).collect();
-    Weeks { ranks: ranks.to_vec(), candidates }
-}
-
-fn candidate(runs: &[Run<'_>], as_of: Day, before: Day, column: usize) -> Candidate {
-    let spans: Vec<i32> =
-        SPANS_WEEKS.iter().map(|&span| span.min(as_of.days_since(before) / DAYS_PER_WEEK)).collect();
-    let mut homes = Vec::with_capacity(runs.len());
-    let mut shares = Vec::new();
-    // Class, bought before (anywhere, at home) and bought from the week on, of each share.
-    let mut facts: Vec<(usize, [f64; 2], [f64; STATISTICS])> = Vec::new();
-    for (customer, run) in runs.iter().enumerate() {
-        let known = known(run, before);
-        homes.push(home(run, column, known.clone()));
-        if known.len() < LEAST_PURCHASES {
-            continue;
-        }
-        let codes = run.segment(column);
-        let own = |purchases: std::ops::Range<usize>| {
-            let at_home = codes[purchases].iter().filter(|&&code| code == homes[customer]).count();
-            if homes[customer] == NO_SEGMENT { 0.0 } else { at_home as f64 }
-        };
-        let lately = count(run.days, fixed_on(before), WEEKS_FIXED_BEFORE);
-        let bought = [(known.len() + lately.len()) as f64, own(lately)];
-        let mut later = [0.0; STATISTICS];
-        for (place, &span) in spans.iter().enumerate() {
-            let purchases = count(run.days, before, span);
-            later[place] = purchases.len() as f64;
-            later[SPANS_WEEKS.len() + place] = own(purchases);
-        }
-        facts.push((class(known.len()), bought, later));
-        shares.push(Share {
-            customer: customer as u32,
-            residual: [0.0; STATISTICS],
-            variance: [0.0; STATISTICS],
-        });
-    }
-    for statistic in 0..STATISTICS {
-        let basis = statistic / SPANS_WEEKS.len();
-        let mut sums = [(0.0, 0.0); CLASS_COUNT];
-        for (class, bought, later) in &facts {
-            sums[*class].0 += later[statistic];
-            sums[*class].1 += bought[basis];
-        }
-        let mut squares = [(0.0, 0.0_f64); CLASS_COUNT];
-        for (share, (class, bought, later)) in shares.iter_mut().zip(&facts) {
-            let factor = if sums[*class].1 > 0.0 { sums[*class].0 / sums[*class].1 } else { 0.0 };
-            let residual = later[statistic] - factor * bought[basis];
-            share.residual[statistic] = residual;
-            squares[*class].0 += residual * residual;
-            squares[*class].1 += 1.0;
-        }
-        for (share, (class, ..)) in shares.iter_mut().zip(&facts) {
-            share.variance[statistic] = squares[*class].0 / squares[*class].1;
-        }
-    }
-    Candidate { before, homes, shares }
-}
-
-/// The value of most of these purchases, where one has more than half of them. Without any in the window, the
-/// value of the last one before it, else of the first one after it: a place to be moved to when customers
-/// change places.
-fn home(run: &Run<'_>, column: usize, known: std::ops::Range<usize>) -> u32 {
-    let codes = run.segment(column);
-    if known.is_empty() {
-        let near = if known.start > 0 { codes.get(known.start - 1) } else { codes.first() };
-        return near.copied().unwrap_or(NO_SEGMENT);
-    }
+/// The value of more than half of these purchases, or [`NO_SEGMENT`].
+pub(crate) fn home(codes: &[u32]) -> u32 {
     // Boyer and Moore: the only one that can have more than half.
-    let codes = &codes[known];
     let (mut candidate, mut lead) = (NO_SEGMENT, 0);
     for &code in codes {
         if lead == 0 {
@@ -173,4 +101,143 @@ fn home(run: &Run<'_>, column: usize, known: std::ops::Range<usize>) -> u32 {
     }
     let votes = codes.iter().filter(|&&code| code == candidate).count();
     if 2 * votes > codes.len() { candidate } else { NO_SEGMENT }
+}
+
+fn class(purchases: usize) -> usize {
+    CLASSES.iter().filter(|&&start| purchases >= start).count()
+}
+
+/// Sums over a class, to fit what to expect with.
+#[derive(Clone, Copy, Default)]
+struct Fit {
+    members: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+}
+
+impl Fit {
+    fn add(&mut self, x: f64, y: f64) {
+        self.members += 1.0;
+        self.x += x;
+        self.y += y;
+        self.xx += x * x;
+        self.xy += x * y;
+    }
+
+    /// The straight line through a class: who bought the most before goes back towards the others.
+    fn line(&self, x: f64) -> f64 {
+        let (mean_x, mean_y) = (self.x / self.members, self.y / self.members);
+        let spread = self.xx - self.x * mean_x;
+        let slope = if spread > 0.0 { (self.xy - self.x * mean_y) / spread } else { 0.0 };
+        mean_y + slope * (x - mean_x)
+    }
+
+    /// The rate of a class. A line would expect too much at values where few purchases are made.
+    fn rate(&self, x: f64) -> f64 {
+        if self.x > 0.0 { self.y / self.x * x } else { self.y / self.members }
+    }
+}
+
+impl Candidate {
+    /// The week after `before`, of one segment column, by what was known at the end of `as_of`.
+    pub(crate) fn new(history: &History, as_of: Day, before: Day, ranks: &[u32], column: usize) -> Self {
+        let known: Vec<(Member, [u16; 2])> = ranks
+            .par_iter()
+            .enumerate()
+            .filter_map(|(customer, &rank)| {
+                member(&history.run(rank as usize).until(as_of), as_of, before, customer as u32, column)
+            })
+            .collect();
+        let mut fits = [[Fit::default(); STATISTICS]; CLASS_COUNT];
+        for (member, bought) in &known {
+            for (statistic, fit) in fits[member.class as usize].iter_mut().enumerate() {
+                fit.add(f64::from(bought[statistic / SPANS_WEEKS.len()]), member.residual[statistic]);
+            }
+        }
+        let mut squares = [[0.0; STATISTICS]; CLASS_COUNT];
+        let less_expected = |(mut member, bought): (Member, [u16; 2])| {
+            let class = member.class as usize;
+            for (statistic, residual) in member.residual.iter_mut().enumerate() {
+                let x = f64::from(bought[statistic / SPANS_WEEKS.len()]);
+                let fit = &fits[class][statistic];
+                *residual -= if statistic < SPANS_WEEKS.len() { fit.line(x) } else { fit.rate(x) };
+                squares[class][statistic] += *residual * *residual;
+            }
+            member
+        };
+        let mut members: Vec<Member> = known.into_iter().map(less_expected).collect();
+        let codes = large(&members);
+        for member in &mut members {
+            member.home = codes.binary_search(&member.home).map_or(TOO_FEW, |place| place as u32);
+        }
+        let sizes = fits.map(|own| own[0].members);
+        let deviations = deviations(&members, codes.len(), &sizes, &squares);
+        Candidate { codes, deviations, members }
+    }
+}
+
+/// What a regular bought, with the purchases anywhere and at home that expectations go by; `None` for who is no
+/// regular or belongs nowhere. The home is a code still, the residuals what was bought.
+fn member(
+    run: &Run<'_>,
+    as_of: Day,
+    before: Day,
+    customer: u32,
+    column: usize,
+) -> Option<(Member, [u16; 2])> {
+    let known = regular(run, before)?;
+    let codes = run.segment(column);
+    let home = home(&codes[known.clone()]);
+    if home == NO_SEGMENT {
+        return None;
+    }
+    let own = |purchases: Range<usize>| codes[purchases].iter().filter(|&&code| code == home).count();
+    let lately = count(run.days, fixed_on(before), WEEKS_FIXED_BEFORE);
+    let bought = [(known.len() + lately.len()) as u16, own(lately) as u16];
+    let mut later = [0.0; STATISTICS];
+    for (place, &span) in SPANS_WEEKS.iter().enumerate() {
+        let purchases = count(run.days, before, span.min(as_of.days_since(before) / DAYS_PER_WEEK));
+        later[place] = purchases.len() as f64;
+        later[SPANS_WEEKS.len() + place] = own(purchases) as f64;
+    }
+    Some((Member { customer, home, class: class(known.len()) as u8, residual: later }, bought))
+}
+
+/// The values with enough members, and enough others beside them.
+fn large(members: &[Member]) -> Vec<u32> {
+    let mut homes: Vec<u32> = members.iter().map(|member| member.home).collect();
+    homes.sort_unstable();
+    let same = homes.chunk_by(|a, b| a == b);
+    let enough = |size: usize| size >= LEAST_REGULARS && members.len() - size >= LEAST_REGULARS;
+    same.filter(|same| enough(same.len())).map(|same| same[0]).collect()
+}
+
+/// Of sums of residuals drawn without replacement from each class.
+///
+/// # Formula
+/// ```text
+/// variance = Σ over classes n (1 − n/N) Σ r²/(N − 1), for n of the N members of a class
+/// ```
+fn deviations(
+    members: &[Member],
+    values: usize,
+    sizes: &[f64; CLASS_COUNT],
+    squares: &[[f64; STATISTICS]; CLASS_COUNT],
+) -> Vec<[f64; STATISTICS]> {
+    let mut counts = vec![[0.0; CLASS_COUNT]; values];
+    for member in members {
+        if let Some(own) = counts.get_mut(member.home as usize) {
+            own[member.class as usize] += 1.0;
+        }
+    }
+    let deviation = |own: &[f64; CLASS_COUNT], statistic: usize| {
+        let part = |class: usize| {
+            let (n, all) = (own[class], sizes[class]);
+            if all > 1.0 { n * (1.0 - n / all) * squares[class][statistic] / (all - 1.0) } else { 0.0 }
+        };
+        (0..CLASS_COUNT).map(part).sum::<f64>().sqrt()
+    };
+    counts.iter().map(|own| std::array::from_fn(|statistic| deviation(own, statistic))).collect()
 }
