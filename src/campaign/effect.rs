@@ -4,19 +4,10 @@ use serde::Serialize;
 
 use super::experiment::Experiment;
 use crate::rates::{LEAST_BUYERS, Moments, TwoArms, miettinen_nurminen, tail_factor, welch};
+use crate::winback::Measured;
 
 /// Strata in which either arm has fewer customers are merged into one.
 const LEAST_IN_STRATUM: u64 = 5;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measured {
-    /// The share of customers who returned.
-    Returned,
-    /// The amount spent per customer, who returned or not.
-    Value,
-}
 
 /// The effect of one arm on one outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]

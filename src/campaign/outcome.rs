@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::effect::{Effect, Measured, Pair};
+use super::effect::{Effect, Pair};
 use super::experiment::Experiment;
 use super::trust::{Trust, TrustChecks, check};
 use super::uplift::{Uplift, uplift};
 use crate::error::{Error, Result};
 use crate::rates::holm;
+use crate::winback::Measured;
 
 /// What the experiment showed, on the primary outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

@@ -2,18 +2,10 @@
 
 use std::fmt;
 
-use super::effect::{Effect, Measured};
+use super::effect::Effect;
 use super::outcome::{Outcome, Verdict};
 use super::trust::{BROKEN_P, Trust};
-
-impl fmt::Display for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Measured::Returned => "returned",
-            Measured::Value => "value",
-        })
-    }
-}
+use crate::winback::Measured;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -58,6 +58,12 @@ pub enum FaultKind {
     BeforeFirstPurchase,
     /// The text is none of the words that can stand here.
     UnknownWord,
+    /// The customer stands twice where once is meant.
+    DuplicateId,
+    /// A number that is not between 0 and 1.
+    NotAShare,
+    /// The date lies before one that it must follow.
+    DatesOutOfOrder,
 }
 
 impl FaultKind {
@@ -85,6 +91,9 @@ impl FaultKind {
             FaultKind::InvalidProbability => "probability is not a number above 0 and at most 1",
             FaultKind::BeforeFirstPurchase => "date lies before the customer's first purchase",
             FaultKind::UnknownWord => "none of the words that can stand here",
+            FaultKind::DuplicateId => "customer id stands twice",
+            FaultKind::NotAShare => "number is not between 0 and 1",
+            FaultKind::DatesOutOfOrder => "date lies before one that it must follow",
         }
     }
 
@@ -123,6 +132,9 @@ impl FaultKind {
             FaultKind::UnknownWord => {
                 "see the documentation of this table for the words, or drop invalid rows"
             }
+            FaultKind::DuplicateId => "keep one row per customer",
+            FaultKind::NotAShare => "write a share such as 0.25, not per cent",
+            FaultKind::DatesOutOfOrder => "correct one of the two dates",
         }
     }
 }

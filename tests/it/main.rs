@@ -2,6 +2,7 @@
 
 mod ageing;
 mod appending;
+mod arms;
 mod btyd;
 mod btyd_edges;
 mod campaign;
