@@ -10,12 +10,11 @@ mod uplift;
 mod effect;
 mod outcome;
 mod words;
-mod power;
 
 pub use self::effect::Effect;
 pub use self::experiment::{Experiment, ExperimentParams};
 pub use self::outcome::{Outcome, OutcomeParams, Verdict};
-pub use self::power::{Power, PowerParams, PowerRow};
 pub use self::trust::{BalanceCheck, SampleRatio, Trust, TrustChecks};
 pub use self::uplift::Uplift;
+pub use crate::rates::{Power, PowerParams, PowerRow};
 pub use crate::winback::Measured;
