@@ -1,17 +1,20 @@
-//! What does the business itself know? Its tables of reasons, incidents and changes.
+//! What does the business itself know? Its tables of reasons, incidents, changes and contacts.
 //!
 //! Customers are those of the log: ids are compared by canonical text, and ids that nobody in the log has
 //! are listed. Rows that cannot be used are listed too, all of them.
 
 mod cause;
 mod table;
+mod known;
 mod codes;
 mod reasons;
 mod incidents;
 mod changes;
+mod contacts;
 
 pub use cause::Cause;
 pub use changes::{Change, Changes};
+pub use contacts::{Answer, Contact, Contacts, Promise};
 pub use incidents::{Incident, IncidentKind, Incidents};
 pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
 pub use table::{IdMatch, TableParams, TableReport, UnmatchedId};
@@ -22,6 +25,7 @@ pub struct Evidence {
     reasons: Option<Reasons>,
     incidents: Option<Incidents>,
     changes: Option<Changes>,
+    contacts: Option<Contacts>,
 }
 
 impl Evidence {
@@ -44,6 +48,19 @@ impl Evidence {
     pub fn with_changes(mut self, changes: Changes) -> Self {
         self.changes = Some(changes);
         self
+    }
+
+    /// Adds the table of contacts.
+    #[must_use]
+    pub fn with_contacts(mut self, contacts: Contacts) -> Self {
+        self.contacts = Some(contacts);
+        self
+    }
+
+    /// The contacts, where there are any.
+    #[must_use]
+    pub fn contacts(&self) -> Option<&Contacts> {
+        self.contacts.as_ref()
     }
 
     /// The incidents, where there are any.

@@ -196,6 +196,10 @@ pub struct Life {
 }
 
 impl Life {
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+
     /// Days since the last purchase.
     #[must_use]
     pub fn days_since_last(&self) -> i32 {
