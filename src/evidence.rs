@@ -1,19 +1,23 @@
-//! What does the business itself know? Its tables of reasons, incidents, changes, customers and suppressions.
+//! What does the business itself know? Its tables of reasons, incidents, changes, customers, suppressions and
+//! contacts.
 //!
 //! Customers are those of the log: ids are compared by canonical text, and ids that nobody in the log has
 //! are listed. Rows that cannot be used are listed too, all of them.
 
 mod cause;
 mod table;
+mod known;
 mod codes;
 mod reasons;
 mod incidents;
 mod changes;
 mod suppressions;
 mod customers;
+mod contacts;
 
 pub use cause::Cause;
 pub use changes::{Change, Changes};
+pub use contacts::{Answer, Contact, Contacts, Promise};
 pub use customers::{CustomerFacts, CustomerTable};
 pub use incidents::{Incident, IncidentKind, Incidents};
 pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
@@ -28,6 +32,7 @@ pub struct Evidence {
     changes: Option<Changes>,
     suppressions: Option<Suppressions>,
     customers: Option<CustomerTable>,
+    contacts: Option<Contacts>,
 }
 
 impl Evidence {
@@ -76,6 +81,19 @@ impl Evidence {
     #[must_use]
     pub fn customers(&self) -> Option<&CustomerTable> {
         self.customers.as_ref()
+    }
+
+    /// Adds the table of contacts.
+    #[must_use]
+    pub fn with_contacts(mut self, contacts: Contacts) -> Self {
+        self.contacts = Some(contacts);
+        self
+    }
+
+    /// The contacts, where there are any.
+    #[must_use]
+    pub fn contacts(&self) -> Option<&Contacts> {
+        self.contacts.as_ref()
     }
 
     /// The incidents, where there are any.

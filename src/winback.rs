@@ -5,12 +5,15 @@
 //! what they are known to bring. [`Allocator`] gives each customer one of them or none, so that expected profit is
 //! greatest within the limits.
 //! [`Returns`] learns from a table of past attempts who comes back.
-//! [`PlanSheet`] is a plan as a file, one row per customer.
+//! [`PlanSheet`] is a plan as a file, one row per customer; [`Schedule`] says what is to be done of it today.
 
 mod step;
 mod planned;
 mod sheet;
 mod holdout;
+mod phrases;
+mod dossier;
+mod schedule;
 mod simplex;
 mod dual;
 mod repair;
@@ -49,6 +52,7 @@ pub use self::plan::{OfferLine, WinbackPlan};
 pub use self::planned::{Arm, Decision, Measured, PlannedCustomer};
 pub use self::proposals::Proposal;
 pub use self::returns::{AttemptCoefficient, ReturnPrior, Returns, ReturnsParams};
+pub use self::schedule::{Schedule, ScheduleParams, Step};
 pub use self::screens::{Favour, Screen, ScreenKind, Screened};
 pub use self::second_life::{SecondLives, ValuePerReturn};
 pub use self::settings::WinbackPlanParams;

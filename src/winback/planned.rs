@@ -83,11 +83,13 @@ pub enum Measured {
     Returned,
     /// The amount spent per customer, who returned or not.
     Value,
+    /// What is left of it once costs are taken off.
+    Profit,
 }
 
 impl Measured {
-    /// Both.
-    pub const ALL: [Measured; 2] = [Measured::Returned, Measured::Value];
+    /// All of them.
+    pub const ALL: [Measured; 3] = [Measured::Returned, Measured::Value, Measured::Profit];
 
     /// The name as it stands in files, such as `returned`.
     #[must_use]
@@ -95,6 +97,7 @@ impl Measured {
         match self {
             Measured::Returned => "returned",
             Measured::Value => "value",
+            Measured::Profit => "profit",
         }
     }
 }
