@@ -4,6 +4,10 @@ use super::draws::Draws;
 use super::effects::{ShrunkEffect, ShrunkEffects, StratumEffect};
 use super::offer::{EffectEvidence, Offer};
 
+/// The middle of what the spread between offers may be, in root mean standard errors. Less than between strata: the best
+/// offer is chosen, and of five equal ones it overstates itself by 0.26 standard errors, with 4 by 0.37.
+const OFFER_SPREAD: f64 = 1.0;
+
 /// An offer's effect in one kind of customer.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
@@ -60,7 +64,7 @@ impl Beliefs {
                 standard_error: own.error,
             })
             .collect();
-        let shrunk = ShrunkEffects::of(&known);
+        let shrunk = ShrunkEffects::of_spread(&known, OFFER_SPREAD);
         let mut cells = Vec::new();
         let mut place = 0;
         for (offer, evidence) in offers.iter().enumerate() {
@@ -79,13 +83,18 @@ impl Beliefs {
             let (own, shrunk) = own;
             let to = &shrunk.effects[place];
             place += 1;
-            let shared = (1.0 - to.own_share) * shrunk.mean_standard_error;
+            // A product of averages, where the average of products is meant: never more than the whole doubt.
+            let shared = ((1.0 - to.own_share) * shrunk.mean_standard_error).min(to.sd);
             let beside = (to.sd * to.sd - shared * shared).max(0.0).sqrt();
             for (parts, stratum) in &own.strata {
                 let pull = 1.0 - stratum.own_share;
                 // What is left of the stratum's own doubt once that about its offer's mean is taken off.
                 let rest = (stratum.sd.powi(2) - (pull * own.error).powi(2)).max(0.0).sqrt();
-                let spread = Spread::Shared { all: pull * shared, offer: pull * beside, own: rest };
+                let from_offer = pull * shared.hypot(beside);
+                let pull_of_doubt =
+                    if from_offer > stratum.sd { pull * stratum.sd / from_offer } else { pull };
+                let spread =
+                    Spread::Shared { all: pull_of_doubt * shared, offer: pull_of_doubt * beside, own: rest };
                 let mean = stratum.mean + pull * (to.mean - own.mean);
                 cells.push(Cell { offer, parts: parts.clone(), mean, spread });
             }

@@ -92,6 +92,11 @@ impl ShrunkEffects {
     /// Shrinks. `None` without strata, or where an estimate is not finite or an error not above 0.
     #[must_use]
     pub fn of(measured: &[StratumEffect]) -> Option<Self> {
+        Self::of_spread(measured, SPREAD_SCALE)
+    }
+
+    /// The same with another middle of the spread, in root mean standard errors.
+    pub(super) fn of_spread(measured: &[StratumEffect], spread_scale: f64) -> Option<Self> {
         let sound = |effect: &StratumEffect| {
             effect.estimate.is_finite() && effect.standard_error > 0.0 && effect.standard_error.is_finite()
         };
@@ -100,7 +105,7 @@ impl ShrunkEffects {
         }
         let n = measured.len();
         let precision: f64 = measured.iter().map(|effect| effect.standard_error.powi(-2)).sum();
-        let scale = SPREAD_SCALE * (n as f64 / precision).sqrt();
+        let scale = spread_scale * (n as f64 / precision).sqrt();
         // Per point: its log-density, τ, μ and the variance of μ.
         let mut points = Vec::with_capacity(POINTS);
         for point in 0..POINTS {

@@ -81,13 +81,15 @@ pub(super) fn amount(offer: &Offer, cause: Cause, situation: &Situation) -> Opti
         RedeemCost::Fixed(amount) => amount,
         RedeemCost::Percent(share) => share * order_amount,
     };
+    let tactic = Tactic::of(cause);
+    if tactic == Tactic::KeepInTouch && !situation.fits_now {
+        return None;
+    }
     if !offer.money {
         return stated.is_finite().then_some(stated);
     }
-    let tactic = Tactic::of(cause);
     match tactic {
         Tactic::ValueStatement => return None,
-        Tactic::KeepInTouch if !situation.fits_now => return None,
         Tactic::BeatTheOffer if situation.is_bought_back => return None,
         _ => {}
     }
@@ -219,6 +221,7 @@ mod tests {
         let contact = offer(r#", "money": false"#);
         assert!(amount(&contact, Cause::NoLongerNeeded, &situation()).is_some());
         assert_eq!(amount(&offer(""), Cause::NotTheRightFit, &situation()), None);
+        assert_eq!(amount(&contact, Cause::NotTheRightFit, &situation()), None);
         let fits = Situation { fits_now: true, ..situation() };
         assert_eq!(amount(&offer(""), Cause::NotTheRightFit, &fits), Some(10.0));
         assert_eq!(amount(&offer(r#", "causes": ["Price"]"#), Cause::Unknown, &situation()), None);
