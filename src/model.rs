@@ -33,7 +33,7 @@ pub(crate) use self::design::Design;
 pub(crate) use self::drivers::IdeaWeights;
 pub use self::effects::StepEffect;
 pub use self::fit::{FitSummary, StrengthTried};
-pub(crate) use self::logistic::fit as fit_logistic;
+pub(crate) use self::logistic::{clustered_covariance, fit as fit_logistic};
 use self::portrait::Portrait;
 pub use self::recalibrate::Recalibration;
 pub use self::reference::ReferenceCustomer;

@@ -271,6 +271,11 @@ impl Value {
 }
 
 impl Values {
+    /// The customers, by rank in the log.
+    pub(crate) fn ranks(&self) -> &[u32] {
+        &self.ranks
+    }
+
     /// How many customers.
     #[must_use]
     pub fn len(&self) -> usize {

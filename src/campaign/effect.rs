@@ -4,19 +4,10 @@ use serde::Serialize;
 
 use super::experiment::Experiment;
 use crate::rates::{LEAST_BUYERS, Moments, TwoArms, miettinen_nurminen, tail_factor, welch};
+use crate::winback::Measured;
 
 /// Strata in which either arm has fewer customers are merged into one.
 const LEAST_IN_STRATUM: u64 = 5;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measured {
-    /// The share of customers who returned.
-    Returned,
-    /// The amount spent per customer, who returned or not.
-    Value,
-}
 
 /// The effect of one arm on one outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -88,6 +79,11 @@ impl<'a> Pair<'a> {
         Pair { experiment, arm, strata: kept, left_out: if compares { 0 } else { left } }
     }
 
+    /// Rows of the treated and of the control, per stratum that can compare.
+    pub(super) fn strata(&self) -> &[(Vec<usize>, Vec<usize>)] {
+        &self.strata
+    }
+
     fn effect(&self, outcome: Measured, value: impl Fn(usize) -> f64) -> Effect {
         let mean = |arm: u32| {
             let own = (0..self.experiment.customers()).filter(|&row| self.experiment.arm[row] == arm);
@@ -112,10 +108,10 @@ impl<'a> Pair<'a> {
         }
     }
 
-    pub(super) fn rate(&self, level: f64) -> Effect {
-        let returned = &self.experiment.returned;
-        let mut effect = self.effect(Measured::Returned, |row| f64::from(u8::from(returned[row])));
-        let count = |rows: &[usize]| rows.iter().filter(|&&row| returned[row]).count() as u64;
+    /// Of who `did`, by row: returned, or something else that is counted.
+    pub(super) fn rate(&self, outcome: Measured, did: &[bool], level: f64) -> Effect {
+        let mut effect = self.effect(outcome, |row| f64::from(u8::from(did[row])));
+        let count = |rows: &[usize]| rows.iter().filter(|&&row| did[row]).count() as u64;
         let strata: Vec<TwoArms> = self
             .strata
             .iter()
@@ -136,10 +132,11 @@ impl<'a> Pair<'a> {
         effect
     }
 
-    pub(super) fn money(&self, residuals: &[f64], level: f64) -> Effect {
+    /// Of amounts by row; whether there are enough, and how heavy their tail is, is judged by what was spent.
+    pub(super) fn money(&self, outcome: Measured, amounts: &[f64], residuals: &[f64], level: f64) -> Effect {
         let experiment = self.experiment;
-        let value = experiment.value.as_deref().unwrap_or_default();
-        let mut effect = self.effect(Measured::Value, |row| value[row]);
+        let value = experiment.value.as_deref().unwrap_or(amounts);
+        let mut effect = self.effect(outcome, |row| amounts[row]);
         let least = |is: &dyn Fn(usize) -> bool| {
             let count = |arm: u32| {
                 (0..value.len()).filter(|&row| experiment.arm[row] == arm && is(row)).count() as u64

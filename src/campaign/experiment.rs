@@ -21,6 +21,7 @@ const NO_VALUE: &str = "(none)";
 /// | arm | what the customer was *assigned*, whatever came of it: text |
 /// | returned | whether they came back: 0 or 1, true or false, yes or no, in any case |
 /// | value (optional) | what they spent, 0 where nothing: a number, negative where they sent back more |
+/// | profit (optional) | what is left of it once costs are taken off: a number |
 /// | strata (optional) | what was known before the assignment: text or integers; empty is a stratum too |
 /// | score (optional) | whom one would have contacted first: a number, known before |
 /// | prediction (optional) | what they were expected to spend: a number, known before |
@@ -33,6 +34,7 @@ pub struct ExperimentParams {
     control: String,
     returned: String,
     value: Option<String>,
+    profit: Option<String>,
     strata: Vec<String>,
     score: Option<String>,
     prediction: Option<String>,
@@ -43,6 +45,13 @@ impl ExperimentParams {
     #[must_use]
     pub fn with_value(mut self, column: impl Into<String>) -> Self {
         self.value = Some(column.into());
+        self
+    }
+
+    /// Names the column of profit.
+    #[must_use]
+    pub fn with_profit(mut self, column: impl Into<String>) -> Self {
+        self.profit = Some(column.into());
         self
     }
 
@@ -98,7 +107,7 @@ impl ExperimentParams {
             SideColumn::new(&self.arm, Holds::Text, Need::Value),
             SideColumn::new(&self.returned, Holds::Text, Need::Value),
         ];
-        let numbers = [&self.value, &self.score, &self.prediction].into_iter().flatten();
+        let numbers = [&self.value, &self.profit, &self.score, &self.prediction].into_iter().flatten();
         columns.extend(numbers.map(|name| SideColumn::new(name, Holds::Numbers, Need::Value)));
         columns.extend(self.strata.iter().map(|name| SideColumn::new(name, Holds::Text, Need::Column)));
         let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -127,10 +136,12 @@ impl ExperimentParams {
             arm,
             returned: kept.iter().map(|&row| flags[row] == Some(true)).collect(),
             value: number(&self.value),
+            profit: number(&self.profit),
             covariates: self.strata.iter().map(|name| (name.clone(), coded(&text(name)).1)).collect(),
             score: number(&self.score),
             prediction: number(&self.prediction),
             report,
+            ..Experiment::default()
         };
         experiment.put_control_first(&self.control)?;
         Ok(experiment)
@@ -138,7 +149,7 @@ impl ExperimentParams {
 }
 
 /// The values in order of text, and each row's place among them.
-fn coded(values: &[String]) -> (Vec<String>, Vec<u32>) {
+pub(super) fn coded(values: &[String]) -> (Vec<String>, Vec<u32>) {
     let mut places: BTreeMap<&str, u32> = values.iter().map(|value| (value.as_str(), 0)).collect();
     for (place, code) in places.values_mut().enumerate() {
         *code = place as u32;
@@ -158,15 +169,23 @@ fn coded(values: &[String]) -> (Vec<String>, Vec<u32>) {
 /// assert_eq!((experiment.customers(), experiment.arms()), (3, ["none".to_owned(), "mail".to_owned()].as_slice()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Experiment {
     /// The control first, the others in order of text.
     arms: Vec<String>,
     pub(super) arm: Vec<u32>,
     pub(super) returned: Vec<bool>,
     pub(super) value: Option<Vec<f64>>,
+    /// What is left of the value once costs are taken off.
+    pub(super) profit: Option<Vec<f64>>,
     /// Name and codes of each column known before.
     pub(super) covariates: Vec<(String, Vec<u32>)>,
+    /// The same of columns that make no strata, and must be as alike in all arms.
+    pub(super) alike: Vec<(String, Vec<u32>)>,
+    /// Numbers known before.
+    pub(super) numbers: Vec<(String, Vec<f64>)>,
+    /// Rows whose arms were drawn with other shares; empty where none were.
+    pub(super) drawn_otherwise: Vec<bool>,
     pub(super) score: Option<Vec<f64>>,
     pub(super) prediction: Option<Vec<f64>>,
     report: TableReport,
@@ -187,9 +206,20 @@ impl Experiment {
             control: control.into(),
             returned: returned.into(),
             value: None,
+            profit: None,
             strata: Vec::new(),
             score: None,
             prediction: None,
+        }
+    }
+
+    /// Two arms put together elsewhere: the control's name and the other's, and who was treated.
+    pub(super) fn of_two(control: &str, arm: &str, treated: &[bool], returned: Vec<bool>) -> Self {
+        Experiment {
+            arms: vec![control.to_owned(), arm.to_owned()],
+            arm: treated.iter().map(|treated| u32::from(*treated)).collect(),
+            returned,
+            ..Experiment::default()
         }
     }
 
@@ -211,10 +241,15 @@ impl Experiment {
         &self.report
     }
 
-    /// Customers per arm.
+    /// Rows whose arms were drawn with the common shares.
+    pub(super) fn drawn_alike(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.customers()).filter(|&row| self.drawn_otherwise.get(row) != Some(&true))
+    }
+
+    /// Customers per arm, of those drawn with the common shares.
     pub(super) fn sizes(&self) -> Vec<u64> {
         let mut sizes = vec![0; self.arms.len()];
-        self.arm.iter().for_each(|&arm| sizes[arm as usize] += 1);
+        self.drawn_alike().for_each(|row| sizes[self.arm[row] as usize] += 1);
         sizes
     }
 

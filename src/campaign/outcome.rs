@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::effect::{Effect, Measured, Pair};
+use super::effect::{Effect, Pair};
 use super::experiment::Experiment;
-use super::trust::{Trust, TrustChecks, check};
+use super::trust::{Split, Trust, TrustChecks, check};
 use super::uplift::{Uplift, uplift};
 use crate::error::{Error, Result};
 use crate::rates::holm;
+use crate::winback::Measured;
 
 /// What the experiment showed, on the primary outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -30,6 +31,9 @@ pub enum Verdict {
     /// The comparison itself is broken.
     #[serde(rename = "do not trust")]
     DoNotTrust,
+    /// The last day that counts has not passed.
+    #[serde(rename = "interim")]
+    Interim,
 }
 
 /// How an experiment is measured.
@@ -43,7 +47,7 @@ pub enum Verdict {
 pub struct OutcomeParams {
     primary: Measured,
     level: f64,
-    split: Option<Vec<(String, f64)>>,
+    split: Split,
 }
 
 impl OutcomeParams {
@@ -64,7 +68,13 @@ impl OutcomeParams {
     /// States the planned share of every arm, the control too; they need not add up to 1.
     #[must_use]
     pub fn with_split<S: Into<String>>(mut self, shares: impl IntoIterator<Item = (S, f64)>) -> Self {
-        self.split = Some(shares.into_iter().map(|(arm, share)| (arm.into(), share)).collect());
+        self.split = Split::Stated(shares.into_iter().map(|(arm, share)| (arm.into(), share)).collect());
+        self
+    }
+
+    /// The split of a plan: a whole per cent held out.
+    pub(super) fn with_whole_percent(mut self) -> Self {
+        self.split = Split::WholePercent;
         self
     }
 
@@ -77,32 +87,33 @@ impl OutcomeParams {
         if !(self.level > 0.0 && self.level < 1.0) {
             return Err(Error::parameter("level", self.level, "a number between 0 and 1"));
         }
-        if self.primary == Measured::Value && experiment.value.is_none() {
+        let is_read = |measured| match measured {
+            Measured::Returned => true,
+            Measured::Value => experiment.value.is_some(),
+            Measured::Profit => experiment.profit.is_some(),
+        };
+        if !is_read(self.primary) {
             return Err(Error::parameter(
                 "primary outcome",
-                "value",
+                self.primary,
                 "an outcome that was read: name its column",
             ));
         }
-        let checks = check(experiment, self.split.as_deref())?;
+        let checks = check(experiment, &self.split)?;
         let (strata, n_strata) = experiment.strata();
         let arms = 1..experiment.arms().len();
         let mut effects = Vec::new();
-        for measured in [Measured::Returned, Measured::Value] {
-            if measured == Measured::Value && experiment.value.is_none() {
-                continue;
-            }
-            let residuals = residuals(experiment, &strata);
-            let mut family: Vec<Effect> = arms
-                .clone()
-                .map(|arm| {
-                    let pair = Pair::new(experiment, arm, &strata, n_strata);
-                    match &residuals {
-                        Some(residuals) if measured == Measured::Value => pair.money(residuals, self.level),
-                        _ => pair.rate(self.level),
-                    }
-                })
-                .collect();
+        for measured in Measured::ALL.into_iter().filter(|measured| is_read(*measured)) {
+            let of = |arm| Pair::new(experiment, arm, &strata, n_strata);
+            let mut family: Vec<Effect> = match amounts(experiment, measured) {
+                None => {
+                    arms.clone().map(|arm| of(arm).rate(measured, &experiment.returned, self.level)).collect()
+                }
+                Some(amounts) => {
+                    let residuals = residuals(experiment, &strata, amounts);
+                    arms.clone().map(|arm| of(arm).money(measured, amounts, &residuals, self.level)).collect()
+                }
+            };
             let p: Vec<f64> = family.iter().map(|effect| effect.p.unwrap_or(f64::NAN)).collect();
             for (effect, adjusted) in family.iter_mut().zip(holm(&p)) {
                 effect.p_adjusted = effect.p.map(|_| adjusted);
@@ -166,13 +177,18 @@ impl Outcome {
     /// Begins to measure.
     #[must_use]
     pub fn params() -> OutcomeParams {
-        OutcomeParams { primary: Measured::Returned, level: 0.95, split: None }
+        OutcomeParams { primary: Measured::Returned, level: 0.95, split: Split::Common }
     }
 
     /// The effects: on returns, then on value, each arm in order of text.
     #[must_use]
     pub fn effects(&self) -> &[Effect] {
         &self.effects
+    }
+
+    /// Something else speaks against the comparison.
+    pub(super) fn distrust(&mut self, trust: Trust) {
+        (self.trust, self.trust_checks.trust) = (trust, trust);
     }
 
     /// Whether the comparison can be trusted.
@@ -211,11 +227,19 @@ fn verdict(effects: &[Effect], primary: Measured, level: f64, trust: Trust) -> V
     }
 }
 
-/// What was spent, less what the prediction explains of it: y − θx with θ fitted within arms and strata, all
-/// together (Deng, Xu, Kohavi and Walker 2013, WSDM). `None` where no amounts were read.
-fn residuals(experiment: &Experiment, strata: &[u32]) -> Option<Vec<f64>> {
-    let value = experiment.value.as_ref()?;
-    let Some(prediction) = &experiment.prediction else { return Some(value.clone()) };
+/// The amounts of an outcome; `None` of a rate.
+fn amounts(experiment: &Experiment, measured: Measured) -> Option<&[f64]> {
+    match measured {
+        Measured::Returned => None,
+        Measured::Value => experiment.value.as_deref(),
+        Measured::Profit => experiment.profit.as_deref(),
+    }
+}
+
+/// What was spent, or earned, less what the prediction explains of it: y − θx with θ fitted within arms and strata,
+/// all together (Deng, Xu, Kohavi and Walker 2013, WSDM).
+fn residuals(experiment: &Experiment, strata: &[u32], value: &[f64]) -> Vec<f64> {
+    let Some(prediction) = &experiment.prediction else { return value.to_vec() };
     let cells = experiment.arms().len();
     let n_strata = strata.iter().max().map_or(0, |most| *most as usize + 1);
     let cell = |row: usize| strata[row] as usize * cells + experiment.arm[row] as usize;
@@ -232,7 +256,7 @@ fn residuals(experiment: &Experiment, strata: &[u32]) -> Option<Vec<f64>> {
         xy += apart * (value[row] - y / n);
     }
     let theta = if xx > 0.0 { xy / xx } else { 0.0 };
-    Some(value.iter().zip(prediction).map(|(value, prediction)| value - theta * prediction).collect())
+    value.iter().zip(prediction).map(|(value, prediction)| value - theta * prediction).collect()
 }
 
 fn curve(experiment: &Experiment, arm: usize, score: &[f64]) -> Uplift {

@@ -94,31 +94,50 @@ pub struct TrustChecks {
     pub trust: Trust,
 }
 
-/// Checks sizes and balance; `split` are the planned shares by arm.
-pub(super) fn check(experiment: &Experiment, split: Option<&[(String, f64)]>) -> Result<TrustChecks> {
+/// The split that was planned.
+#[derive(Clone, Debug)]
+pub(super) enum Split {
+    /// Stated, by arm.
+    Stated(Vec<(String, f64)>),
+    /// One that people plan.
+    Common,
+    /// A whole per cent held out.
+    WholePercent,
+}
+
+/// Checks sizes and balance.
+pub(super) fn check(experiment: &Experiment, split: &Split) -> Result<TrustChecks> {
     let sizes = experiment.sizes();
     let (planned, stated) = match split {
-        Some(split) => (planned_shares(experiment, split)?, true),
-        None => (nearest_split(&sizes), false),
+        Split::Stated(split) => (planned_shares(experiment, split)?, true),
+        Split::Common => (nearest_split(&sizes), false),
+        Split::WholePercent => (whole_percent(&sizes), false),
     };
     let ratio_p = sample_ratio_p(&sizes, &planned).unwrap_or(1.0);
     let mut balance = Vec::new();
-    for (column, codes) in &experiment.covariates {
+    for (column, codes) in experiment.covariates.iter().chain(&experiment.alike) {
         let values = codes.iter().max().map_or(0, |most| *most as usize + 1);
         let mut table = vec![vec![0; sizes.len()]; values];
-        codes.iter().zip(&experiment.arm).for_each(|(&code, &arm)| table[code as usize][arm as usize] += 1);
+        experiment
+            .drawn_alike()
+            .for_each(|row| table[codes[row] as usize][experiment.arm[row] as usize] += 1);
         if let Some(p) = homogeneity_p(&merge_rare(table, &sizes)) {
             balance.push(BalanceCheck { column: column.clone(), p });
         }
     }
-    for (column, values) in [("score", &experiment.score), ("prediction", &experiment.prediction)] {
-        let Some(values) = values else { continue };
-        let of = |arm: usize| -> Moments {
-            let own = experiment.arm.iter().zip(values).filter(|(own, _)| **own as usize == arm);
-            Moments::of(&own.map(|(_, value)| *value).collect::<Vec<_>>())
-        };
-        let control = of(0);
-        let found = (1..sizes.len()).filter_map(|arm| welch(&[(of(arm), control)], 1.0, 0.95));
+    let (strata, n_strata) = experiment.strata();
+    let named = [("score", &experiment.score), ("prediction", &experiment.prediction)];
+    let named = named.into_iter().filter_map(|(name, values)| Some((name, values.as_ref()?)));
+    let numbers = experiment.numbers.iter().map(|(name, values)| (name.as_str(), values));
+    for (column, values) in named.chain(numbers) {
+        // Within strata, in which shares may differ.
+        let mut of: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); n_strata]; sizes.len()];
+        for (row, &value) in values.iter().enumerate() {
+            of[experiment.arm[row] as usize][strata[row] as usize].push(value);
+        }
+        let moments = |arm: usize| of[arm].iter().map(|own| Moments::of(own));
+        let found = (1..sizes.len())
+            .filter_map(|arm| welch(&moments(arm).zip(moments(0)).collect::<Vec<_>>(), 1.0, 0.95));
         let least = found.map(|found| found.difference.p).reduce(f64::min);
         if let Some(p) = least {
             let p = (p * (sizes.len() - 1) as f64).min(1.0);
@@ -194,4 +213,11 @@ fn nearest_split(sizes: &[u64]) -> Vec<f64> {
     let mut planned = vec![(1.0 - nearest) / others; sizes.len()];
     planned[0] = nearest;
     planned
+}
+
+/// The whole per cent held out that these sizes of two arms are nearest to.
+fn whole_percent(sizes: &[u64]) -> Vec<f64> {
+    let all: u64 = sizes.iter().sum();
+    let share = (100.0 * sizes[0] as f64 / all.max(1) as f64).round().clamp(1.0, 99.0) / 100.0;
+    vec![share, 1.0 - share]
 }

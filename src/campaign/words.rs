@@ -2,18 +2,10 @@
 
 use std::fmt;
 
-use super::effect::{Effect, Measured};
+use super::effect::Effect;
 use super::outcome::{Outcome, Verdict};
 use super::trust::{BROKEN_P, Trust};
-
-impl fmt::Display for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Measured::Returned => "returned",
-            Measured::Value => "value",
-        })
-    }
-}
+use crate::winback::Measured;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,6 +18,7 @@ impl fmt::Display for Verdict {
             Verdict::DoNotTrust => {
                 "do not trust: find out what went wrong in the assignment or the counting before reading effects"
             }
+            Verdict::Interim => "interim: the last day that counts has not passed, and there is no verdict before it has",
         })
     }
 }
@@ -34,7 +27,7 @@ impl fmt::Display for Verdict {
 fn number(measured: Measured, value: f64) -> String {
     match measured {
         Measured::Returned => format!("{:.2} %", 100.0 * value),
-        Measured::Value => format!("{value:.4}"),
+        Measured::Value | Measured::Profit => format!("{value:.4}"),
     }
 }
 
@@ -43,18 +36,17 @@ impl fmt::Display for Effect {
         let of = self.outcome;
         let (treated, control) = (number(of, self.treated), number(of, self.control));
         write!(f, "{:<9}{:<18}{treated:>10} against {control:>9}", of, self.arm)?;
-        if let (Some(effect), Some(low), Some(high), Some(p)) =
-            (self.effect, self.low, self.high, self.p_adjusted)
-        {
+        if let (Some(effect), Some(low), Some(high)) = (self.effect, self.low, self.high) {
             let (effect, low, high) = match of {
                 Measured::Returned => (100.0 * effect, 100.0 * low, 100.0 * high),
-                Measured::Value => (effect, low, high),
+                Measured::Value | Measured::Profit => (effect, low, high),
             };
             let digits = if of == Measured::Returned { 2 } else { 4 };
             write!(f, "   {effect:+.digits$} ({low:+.digits$} to {high:+.digits$})")?;
-            match p < 0.0001 {
-                true => write!(f, "  p < .0001")?,
-                false => write!(f, "  p {p:.4}")?,
+            match self.p_adjusted {
+                Some(p) if p < 0.0001 => write!(f, "  p < .0001")?,
+                Some(p) => write!(f, "  p {p:.4}")?,
+                None => {}
             }
         }
         if let Some(note) = &self.note {

@@ -6,6 +6,7 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use super::known::Known;
 use super::table::{TableParams, TableReport};
 use crate::day::Day;
 use crate::error::Result;
@@ -124,7 +125,19 @@ impl Incidents {
     /// A file or column that is not there or cannot serve; under
     /// [`InvalidRows::Reject`](crate::history::InvalidRows::Reject) every faulty row at once.
     pub fn read(path: impl AsRef<Path>, table: &TableParams, history: &History) -> Result<Self> {
-        Self::take(SideInput::File(path.as_ref()), table, history)
+        Self::take(SideInput::File(path.as_ref()), table, &Known::Log(history))
+    }
+
+    /// As [`read`](Self::read), where no log is at hand: the customers are those of these ids.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_among<'a>(
+        path: impl AsRef<Path>,
+        table: &TableParams,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
+        Self::take(SideInput::File(path.as_ref()), table, &Known::among(ids))
     }
 
     /// Takes a frame.
@@ -132,7 +145,7 @@ impl Incidents {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn from_frame(frame: &DataFrame, table: &TableParams, history: &History) -> Result<Self> {
-        Self::take(SideInput::Frame(frame), table, history)
+        Self::take(SideInput::Frame(frame), table, &Known::Log(history))
     }
 
     /// Every row that can be used.
@@ -161,7 +174,7 @@ impl Incidents {
         all
     }
 
-    fn take(input: SideInput, table: &TableParams, history: &History) -> Result<Self> {
+    fn take(input: SideInput, table: &TableParams, known: &Known) -> Result<Self> {
         let columns = [
             SideColumn::new("customer_id", Holds::Ids, Need::Value),
             SideColumn::new("occurred_on", Holds::Days, Need::Value),
@@ -169,9 +182,11 @@ impl Incidents {
             SideColumn::new("cost", Holds::Amounts, Need::Nothing),
         ];
         let mut table = table.take(input, &columns)?;
-        let ranks = table.match_ids("customer_id", history);
-        table.refuse_before_first_purchase("occurred_on", &ranks, history);
-        table.note_after("occurred_on", history.observed_until());
+        let ranks = known.match_ids(&mut table, "customer_id");
+        if let Known::Log(history) = known {
+            table.refuse_before_first_purchase("occurred_on", &ranks, history);
+            table.note_after("occurred_on", history.observed_until());
+        }
         let kinds: Vec<Option<String>> = table.texts("kind").to_vec();
         for (row, kind) in kinds.iter().enumerate() {
             if let Some(kind) = kind.as_ref().filter(|kind| IncidentKind::parse(kind).is_none()) {
@@ -181,7 +196,7 @@ impl Incidents {
         let (kept, table, report) = table.finish()?;
         let rows = kept.into_iter().filter_map(|row| {
             Some(Incident {
-                customer_id: table.texts("customer_id")[row].clone()?,
+                customer_id: known.plain(table.texts("customer_id")[row].as_deref()?).to_owned(),
                 occurred_on: table.days("occurred_on")[row]?,
                 kind: IncidentKind::parse(kinds[row].as_deref()?)?,
                 cost: Some(table.numbers("cost")[row]).filter(|cost| !cost.is_nan()),

@@ -210,6 +210,17 @@ impl SideTable {
 
     /// The rank of each row's customer in the log, by canonical text; `None` for an id that nobody has there.
     pub(crate) fn match_ids(&mut self, column: &str, history: &History) -> Vec<Option<u32>> {
+        let example = (history.customers() > 0).then(|| history.ids().text(0).into_owned());
+        self.match_ids_by(column, example, |id| history.ids().rank_of(id).map(|rank| rank as u32))
+    }
+
+    /// The same by any numbering of customers; `example` is one of their ids.
+    pub(crate) fn match_ids_by(
+        &mut self,
+        column: &str,
+        example: Option<String>,
+        rank_of: impl Fn(&str) -> Option<u32>,
+    ) -> Vec<Option<u32>> {
         let mut matched: BTreeMap<u32, ()> = BTreeMap::new();
         let mut unmatched: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         let ranks: Vec<Option<u32>> = self
@@ -218,7 +229,7 @@ impl SideTable {
             .enumerate()
             .map(|(row, id)| {
                 let id = id.as_ref()?;
-                let rank = history.ids().rank_of(id).map(|rank| rank as u32);
+                let rank = rank_of(id);
                 match rank {
                     Some(rank) => drop(matched.insert(rank, ())),
                     None if self.found.bad[row] => {}
@@ -230,7 +241,7 @@ impl SideTable {
         self.ids = Some(IdMatch {
             matched: matched.len(),
             unmatched: unmatched.into_iter().map(|(id, rows)| UnmatchedId { id, rows }).collect(),
-            in_log: (history.customers() > 0).then(|| history.ids().text(0).into_owned()),
+            in_log: example,
         });
         ranks
     }

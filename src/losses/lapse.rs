@@ -195,7 +195,17 @@ pub struct Life {
     pub lapsed_on: Option<Day>,
 }
 
+impl Lapse {
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+}
+
 impl Life {
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+
     /// Days since the last purchase.
     #[must_use]
     pub fn days_since_last(&self) -> i32 {

@@ -9,6 +9,9 @@ use crate::rates::two_sided_quantile;
 
 /// Points at which the spread between strata is tried.
 const POINTS: usize = 400;
+/// The middle of what the spread may be before the data, in root mean standard errors. With 1 in its place intervals
+/// of eight strata whose effects differ by about their own errors cover .92 of the time, with 4 .95.
+const SPREAD_SCALE: f64 = 4.0;
 
 /// An effect as it was measured in one stratum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,11 +54,14 @@ pub struct ShrunkEffect {
 ///
 /// # Formula
 /// ```text
-/// estimate ~ N(θ, s²),  θ ~ N(μ, τ²),  μ flat,  p(τ) = s₀/(s₀ + τ)²,  1/s₀² the mean of 1/s²
+/// estimate ~ N(θ, s²),  θ ~ N(μ, τ²),  μ flat,  p(τ) = s₀/(s₀ + τ)²,  16/s₀² the mean of 1/s²
 /// given τ:  w = 1/(s² + τ²),  μ = Σ w estimate / Σ w,  B = s²/(s² + τ²)
 ///           mean = (1 − B) estimate + B μ,  variance = (1 − B) s² + B²/Σ w
 /// p(τ | estimates) ∝ p(τ) (Σ w)^(−½) Π √w exp(−½ w (estimate − μ)²), on 400 points of equal prior chance
 /// ```
+/// mean ± 1.96 sd covers .92 to .97 of true effects where these differ between strata (normally, by .2 to 1.7 standard
+/// errors), and .97 or more where they do not (2 to 20 strata, 600 simulations of each).
+///
 /// # References
 /// Morris (1983), Journal of the American Statistical Association 78:47–55; DuMouchel and Harris (1983), the same
 /// 78:293–308; the prior in Spiegelhalter, Abrams and Myles (2004), Bayesian Approaches to Clinical Trials, 5.7.3.
@@ -68,7 +74,7 @@ pub struct ShrunkEffect {
 /// let found = ShrunkEffects::of(&[measured("a", 0.03, 0.01), measured("b", 0.05, 0.04), measured("c", 0.03, 0.02)]);
 /// let found = found.map(|found| found.effects[1].mean).unwrap_or_default();
 /// // Measured on few: most of it comes from the others.
-/// assert!(0.031 < found && found < 0.034, "{found}");
+/// assert!(0.031 < found && found < 0.037, "{found}");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShrunkEffects {
@@ -86,6 +92,11 @@ impl ShrunkEffects {
     /// Shrinks. `None` without strata, or where an estimate is not finite or an error not above 0.
     #[must_use]
     pub fn of(measured: &[StratumEffect]) -> Option<Self> {
+        Self::of_spread(measured, SPREAD_SCALE)
+    }
+
+    /// The same with another middle of the spread, in root mean standard errors.
+    pub(super) fn of_spread(measured: &[StratumEffect], spread_scale: f64) -> Option<Self> {
         let sound = |effect: &StratumEffect| {
             effect.estimate.is_finite() && effect.standard_error > 0.0 && effect.standard_error.is_finite()
         };
@@ -94,7 +105,7 @@ impl ShrunkEffects {
         }
         let n = measured.len();
         let precision: f64 = measured.iter().map(|effect| effect.standard_error.powi(-2)).sum();
-        let scale = (n as f64 / precision).sqrt();
+        let scale = spread_scale * (n as f64 / precision).sqrt();
         // Per point: its log-density, τ, μ and the variance of μ.
         let mut points = Vec::with_capacity(POINTS);
         for point in 0..POINTS {

@@ -160,7 +160,8 @@ fn strata_and_scores_of_a_mail_campaign() {
     assert_eq!(outcome.uplift().len(), 2);
 }
 
-/// A made-up campaign: customers, share held out, rate of buyers without contact, effect on it.
+/// A made-up campaign: customers, share held out, rate of buyers without contact, effect on it. A treated customer
+/// costs .05, and a treated buyer 2 more; the margin is .3.
 struct Market {
     customers: usize,
     held_out: f64,
@@ -169,23 +170,30 @@ struct Market {
     sigma: f64,
 }
 
+const MARGIN: f64 = 0.3;
+const CONTACT: f64 = 0.05;
+const REDEEM: f64 = 2.0;
+
 impl Market {
     fn draw(&self, seed: u64) -> DataFrame {
         let mut random = SplitMix(seed);
-        let (mut arm, mut back, mut spend) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut arm, mut back, mut spend, mut profit) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.customers {
             let held_out = random.uniform() < self.held_out;
             let rate = self.rate + if held_out { 0.0 } else { self.effect };
             let buys = random.uniform() < rate;
+            let spent = if buys { 20.0 * (self.sigma * random.normal()).exp() } else { 0.0 };
+            let cost = if held_out { 0.0 } else { CONTACT + if buys { REDEEM } else { 0.0 } };
             arm.push(if held_out { "held out" } else { "mail" });
             back.push(buys);
-            spend.push(if buys { 20.0 * (self.sigma * random.normal()).exp() } else { 0.0 });
+            spend.push(spent);
+            profit.push(MARGIN * spent - cost);
         }
-        df!["arm" => arm, "back" => back, "spend" => spend].unwrap()
+        df!["arm" => arm, "back" => back, "spend" => spend, "profit" => profit].unwrap()
     }
 
-    /// True effects on rate and spend, and the half widths that the true variances would give.
-    fn truth(&self) -> [(f64, f64); 2] {
+    /// True effects on rate, spend and profit, and the half widths that the true variances would give.
+    fn truth(&self) -> [(f64, f64); 3] {
         let (mean, square) =
             (20.0 * (self.sigma.powi(2) / 2.0).exp(), 400.0 * (2.0 * self.sigma.powi(2)).exp());
         let (p1, p0) = (self.rate + self.effect, self.rate);
@@ -193,19 +201,28 @@ impl Market {
         let n1 = self.customers as f64 - n0;
         let width = |v1: f64, v0: f64| 1.959964 * (v1 / n1 + v0 / n0).sqrt();
         let money = |p: f64| p * square - (p * mean).powi(2);
+        // Of a buyer: margin times amount, less a redemption.
+        let earned = |p: f64, cost: f64| {
+            let (first, second) =
+                (MARGIN * mean - cost, MARGIN.powi(2) * square - 2.0 * MARGIN * mean * cost + cost.powi(2));
+            (p * first, p * second - (p * first).powi(2))
+        };
+        let (treated, control) = (earned(p1, REDEEM), earned(p0, 0.0));
         [
             (self.effect, width(p1 * (1.0 - p1), p0 * (1.0 - p0))),
             (self.effect * mean, width(money(p1), money(p0))),
+            (treated.0 - CONTACT - control.0, width(treated.1, control.1)),
         ]
     }
 
     /// Per outcome: share of intervals that cover, their width against the oracle's. And the share of `null`.
-    fn run(&self, runs: u64) -> ([(f64, f64); 2], f64) {
+    fn run(&self, runs: u64) -> ([(f64, f64); 3], f64) {
         let truth = self.truth();
-        let (mut found, mut nulls) = ([(0.0, 0.0, 0.0); 2], 0.0);
+        let (mut found, mut nulls) = ([(0.0, 0.0, 0.0); 3], 0.0);
         for seed in 0..runs {
             let experiment = Experiment::params("arm", "held out", "back")
                 .with_value("spend")
+                .with_profit("profit")
                 .from_frame(&self.draw(1_000 * self.customers as u64 + seed))
                 .unwrap();
             let split = [("held out", self.held_out), ("mail", 1.0 - self.held_out)];
@@ -243,9 +260,10 @@ fn intervals_cover() {
 fn intervals_cover_at_full_length() {
     let markets = [
         Market { customers: 5_000, held_out: 0.5, rate: 0.1, effect: 0.02, sigma: 0.8 },
+        Market { customers: 3_000, held_out: 0.1, rate: 0.4, effect: 0.05, sigma: 0.5 },
+        // One in a hundred buys, and amounts have a heavy tail: 150 and 200 buyers among the held out.
         Market { customers: 150_000, held_out: 0.1, rate: 0.01, effect: 0.002, sigma: 1.0 },
         Market { customers: 200_000, held_out: 0.1, rate: 0.01, effect: 0.002, sigma: 1.3 },
-        Market { customers: 3_000, held_out: 0.1, rate: 0.4, effect: 0.05, sigma: 0.5 },
     ];
     for market in markets {
         for (covered, width) in market.run(1_000).0 {

@@ -2,7 +2,7 @@
 
 use polars::df;
 use winback::error::{FaultKind, Notice};
-use winback::evidence::{Cause, Evidence, Reasons, TableParams};
+use winback::evidence::{Answer, Cause, Contacts, Evidence, Reasons, TableParams};
 use winback::history::InvalidRows;
 use winback::{Error, History};
 
@@ -126,4 +126,46 @@ fn a_table_without_rows_is_no_error() {
     let table = df!["customer_id" => Vec::<String>::new(), "reason" => Vec::<String>::new()].unwrap();
     let reasons = Reasons::params().from_frame(&table, &log()).unwrap();
     assert_eq!(reasons.causes(&log()), [None, None, None]);
+}
+
+#[test]
+fn contacts_are_read_as_documented_and_their_faults_told_at_once() {
+    let folder = TempDir::new();
+    let good = "customer_id,on,step,channel,offer,answer,promised,promise_due,kept_on,redeemed_amount,referred_id\n\
+                8,2011-06-01,invite,phone,ten-off,,a new lamp,2011-06-10,2011-06-09,10,12\n\
+                'x9,2011-06-02,call,,,Opted-out,,,,,\n";
+    let file = folder.write("contacts.csv", good);
+    let contacts = Contacts::read(&file, &TableParams::default(), &log()).unwrap();
+    let [first, second] = contacts.rows() else { panic!("two contacts") };
+    assert_eq!((first.answer, first.referred_id.as_deref()), (Answer::None, Some("12")));
+    let promise = first.promise.as_ref().unwrap();
+    assert_eq!((promise.what.as_str(), promise.due.to_string()), ("a new lamp", "2011-06-10".to_owned()));
+    assert_eq!((second.answer, second.customer_id.as_str()), (Answer::OptedOut, "'x9"));
+    // Nobody in the log is called that; among these ids, one is.
+    assert_eq!(contacts.report().ids.as_ref().unwrap().unmatched.len(), 1);
+    let among = Contacts::read_among(&file, &TableParams::default(), ["8", "x9"]).unwrap();
+    assert_eq!(among.rows()[1].customer_id, "x9");
+    assert_eq!(among.report().ids.as_ref().unwrap().matched, 2);
+    let both = Contacts::read_among(&file, &TableParams::default(), ["x9", "'x9"]).unwrap();
+    assert_eq!(both.rows()[1].customer_id, "'x9");
+
+    let bad = "customer_id,on,answer,promised,promise_due,kept_on,redeemed_amount\n\
+               8,2011-06-01,perhaps,,,,\n8,,none,,,,\n8,2011-06-01,none,,2011-06-03,,\n\
+               8,2011-06-01,none,a call,,,\n8,2011-06-01,none,a call,2011-05-01,2011-05-01,\n\
+               8,2011-06-01,none,,,,-3\n";
+    let file = folder.write("bad.csv", bad);
+    let said = Contacts::read(&file, &TableParams::default(), &log()).unwrap_err().to_string();
+    for part in [
+        "row 1: `perhaps`",
+        "row 2: null",
+        "`promised`",
+        "row 3: `null`",
+        "`promise_due`",
+        "row 4: `null`",
+        "row 5: `2011-05-01, before 2011-06-01`",
+        "`kept_on`",
+        "row 6: `-3`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
