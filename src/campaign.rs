@@ -16,7 +16,6 @@ mod plan_outcome;
 mod measure;
 mod plan_words;
 mod feedback;
-mod power;
 
 pub use self::effect::Effect;
 pub use self::experiment::{Experiment, ExperimentParams};
@@ -25,7 +24,7 @@ pub use self::ledger::{Ledger, Referrals};
 pub use self::measure::PlanOutcomeParams;
 pub use self::outcome::{Outcome, OutcomeParams, Verdict};
 pub use self::plan_outcome::{Between, PlanOutcome};
-pub use self::power::{Power, PowerParams, PowerRow};
 pub use self::trust::{BalanceCheck, SampleRatio, Trust, TrustChecks};
 pub use self::uplift::Uplift;
+pub use crate::rates::{Power, PowerParams, PowerRow};
 pub use crate::winback::Measured;

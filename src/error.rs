@@ -303,6 +303,16 @@ pub enum Error {
         /// Every fault found.
         faults: Vec<DocumentFault>,
     },
+    /// A list that is about none of the log's customers, and so would do nothing.
+    #[error(
+        "{list} matches no customer of the log: write ids as they stand there, or leave it out\n{report}"
+    )]
+    NobodyMatched {
+        /// Which list.
+        list: &'static str,
+        /// What its reading found.
+        report: String,
+    },
     /// Text that is no date.
     #[error("`{text}` is not a date; expected YYYY-MM-DD, such as 2024-02-29")]
     NotADate {

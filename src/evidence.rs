@@ -1,4 +1,5 @@
-//! What does the business itself know? Its tables of reasons, incidents, changes and contacts.
+//! What does the business itself know? Its tables of reasons, incidents, changes, contacts, customers and
+//! suppressions.
 //!
 //! Customers are those of the log: ids are compared by canonical text, and ids that nobody in the log has
 //! are listed. Rows that cannot be used are listed too, all of them.
@@ -11,21 +12,27 @@ mod reasons;
 mod incidents;
 mod changes;
 mod contacts;
+mod suppressions;
+mod customers;
 
 pub use cause::Cause;
 pub use changes::{Change, Changes};
 pub use contacts::{Answer, Contact, Contacts, Promise};
+pub use customers::{CustomerFacts, CustomerTable};
 pub use incidents::{Incident, IncidentKind, Incidents};
 pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
+pub use suppressions::{Suppression, Suppressions};
 pub use table::{IdMatch, TableParams, TableReport, UnmatchedId};
 
-/// All that the business itself knows of its losses.
+/// All that the business itself knows of its customers and losses.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     reasons: Option<Reasons>,
     incidents: Option<Incidents>,
     changes: Option<Changes>,
     contacts: Option<Contacts>,
+    suppressions: Option<Suppressions>,
+    customers: Option<CustomerTable>,
 }
 
 impl Evidence {
@@ -61,6 +68,32 @@ impl Evidence {
     #[must_use]
     pub fn contacts(&self) -> Option<&Contacts> {
         self.contacts.as_ref()
+    }
+
+    /// Adds the list of suppressions.
+    #[must_use]
+    pub fn with_suppressions(mut self, suppressions: Suppressions) -> Self {
+        self.suppressions = Some(suppressions);
+        self
+    }
+
+    /// Adds the table of customers.
+    #[must_use]
+    pub fn with_customers(mut self, customers: CustomerTable) -> Self {
+        self.customers = Some(customers);
+        self
+    }
+
+    /// The list of suppressions, where there is one.
+    #[must_use]
+    pub fn suppressions(&self) -> Option<&Suppressions> {
+        self.suppressions.as_ref()
+    }
+
+    /// The table of customers, where there is one.
+    #[must_use]
+    pub fn customers(&self) -> Option<&CustomerTable> {
+        self.customers.as_ref()
     }
 
     /// The incidents, where there are any.

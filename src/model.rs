@@ -32,7 +32,7 @@ pub(crate) use self::curves::{Curve, Curves};
 pub(crate) use self::design::Design;
 pub(crate) use self::drivers::IdeaWeights;
 pub use self::fit::{FitSummary, StrengthTried};
-pub(crate) use self::logistic::fit as fit_logistic;
+pub(crate) use self::logistic::{clustered_covariance, fit as fit_logistic};
 use self::portrait::Portrait;
 pub use self::recalibrate::Recalibration;
 pub use self::reference::ReferenceCustomer;

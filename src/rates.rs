@@ -1,4 +1,5 @@
 //! How large is a rate, how do two differ, and how sure is that? Pure functions on counts and slices.
+//! [`Power`] says before an experiment what it could show.
 
 mod proportion;
 mod survival;
@@ -8,11 +9,13 @@ mod funnel;
 mod difference;
 mod means;
 mod split;
+mod power;
 
 pub use self::difference::{Difference, TwoArms, miettinen_nurminen, stratified_newcombe};
 pub use self::funnel::overdispersed_z;
 pub use self::means::{LEAST_BUYERS, MeanDifference, Moments, RatioInterval, fieller, tail_factor, welch};
 pub use self::multiple::{q_values, q_values_any_dependence};
+pub use self::power::{Power, PowerParams, PowerRow};
 pub use self::proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};
 pub use self::split::{holm, homogeneity_p, sample_ratio_p};
 pub use self::stratified::{
@@ -20,5 +23,5 @@ pub use self::stratified::{
 };
 pub use self::survival::{KaplanMeier, SurvivalStep, conditional_losses};
 
-pub(crate) use self::difference::{two_sided_p, two_sided_quantile};
+pub(crate) use self::difference::two_sided_quantile;
 pub use crate::metrics::wilson;

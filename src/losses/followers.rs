@@ -266,6 +266,10 @@ impl Followers {
 }
 
 impl Follower {
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+
     /// What it is ranked by.
     fn stake(&self) -> f64 {
         if self.at_stake_amount.is_nan() { self.at_stake_purchases } else { self.at_stake_amount }

@@ -195,6 +195,12 @@ pub struct Life {
     pub lapsed_on: Option<Day>,
 }
 
+impl Lapse {
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+}
+
 impl Life {
     pub(crate) fn rank(&self) -> u32 {
         self.rank

@@ -252,6 +252,21 @@ pub struct Allocation {
     pub limits: Vec<LimitUse>,
 }
 
+impl Allocation {
+    /// The plan in which nobody gets anything.
+    pub(super) fn none(customers: usize) -> Self {
+        Allocation {
+            offers: vec![None; customers],
+            profit_amount: 0.0,
+            cost_amount: 0.0,
+            bound_amount: 0.0,
+            gap_amount: 0.0,
+            largest_choice_amount: 0.0,
+            limits: Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Allocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let contacted = self.offers.iter().flatten().count();

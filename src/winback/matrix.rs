@@ -92,6 +92,12 @@ impl Scaled {
         scaled
     }
 
+    /// A row as the fit sees it, a leading 1 included.
+    pub(super) fn row(&self, matrix: &Matrix, row: usize) -> Vec<f64> {
+        let columns = matrix.columns.iter().zip(&self.scale);
+        std::iter::once(1.0).chain(columns.map(|(raw, &scale)| standard(raw.values[row], scale))).collect()
+    }
+
     pub(super) fn log_odds(&self, matrix: &Matrix, row: usize, beta: &[f64]) -> f64 {
         let columns = matrix.columns.iter().zip(&self.scale).zip(&beta[1..]);
         beta[0] + columns.map(|((raw, &scale), b)| b * standard(raw.values[row], scale)).sum::<f64>()

@@ -46,6 +46,7 @@ mod simulated;
 mod snapshots;
 mod sql;
 mod support;
+mod suppressions;
 mod systemic;
 mod tables;
 mod trials;

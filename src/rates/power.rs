@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::difference::{two_sided_p, two_sided_quantile};
+use super::means::LEAST_BUYERS;
 use crate::error::{Error, Result};
-use crate::rates::{LEAST_BUYERS, two_sided_p, two_sided_quantile};
 
 /// Holdout fractions that are tried: .01, .02 … .50.
 const STEPS: u32 = 50;
@@ -176,7 +177,7 @@ pub struct PowerRow {
 ///
 /// ```
 /// # fn main() -> winback::Result<()> {
-/// use winback::campaign::Power;
+/// use winback::rates::Power;
 /// let power = Power::params(20_000, 0.10, 0.02).compute()?;
 /// assert_eq!(power.recommended.fraction, 0.1);
 /// assert!(Power::params(500, 0.10, 0.02).compute()?.customers_needed.is_some());

@@ -1,0 +1,43 @@
+//! Whom nobody may contact, and what is known of customers beside their orders.
+
+use polars::prelude::*;
+use winback::evidence::{CustomerTable, Suppressions, TableParams};
+use winback::history::InvalidRows;
+use winback::{Columns, Error, History};
+
+fn history() -> History {
+    let orders =
+        df!["customer_id" => ["a", "b", "c"], "ordered_on" => ["2024-01-05", "2024-02-01", "2024-02-02"]];
+    History::params(Columns::new("customer_id", "ordered_on")).from_frame(&orders.unwrap()).unwrap()
+}
+
+#[test]
+fn a_list_that_matches_nobody_is_refused_with_the_ids_it_should_look_like() {
+    let list = df!["customer_id" => ["A", "B"], "reason" => ["opted out", "deceased"]].unwrap();
+    let error = Suppressions::from_frame(&list, &TableParams::default(), &history()).unwrap_err();
+    assert!(matches!(error, Error::NobodyMatched { .. }));
+    let said = error.to_string();
+    assert!(said.contains("matches no customer of the log") && said.contains("`a`"), "{said}");
+    let empty = df!["customer_id" => [""; 0]].unwrap();
+    assert!(Suppressions::from_frame(&empty, &TableParams::default(), &history()).is_err());
+}
+
+/// A row left out would be a customer contacted.
+#[test]
+fn faulty_suppressions_are_never_dropped() {
+    let list = df!["customer_id" => ["a", "b"], "until" => ["2024-05-01", "soon"]].unwrap();
+    let table = TableParams::default().with_invalid_rows(InvalidRows::Drop);
+    let said = Suppressions::from_frame(&list, &table, &history()).unwrap_err().to_string();
+    assert!(said.contains("date cannot be read") && said.contains("soon"), "{said}");
+}
+
+#[test]
+fn a_customer_stands_in_one_row() {
+    let table = df!["customer_id" => ["a", "b", "a"], "persona" => ["x", "y", "z"]].unwrap();
+    let said =
+        CustomerTable::from_frame(&table, &TableParams::default(), &history()).unwrap_err().to_string();
+    assert!(said.contains("a, already in row 1"), "{said}");
+    let lenient = TableParams::default().with_invalid_rows(InvalidRows::Drop);
+    let customers = CustomerTable::from_frame(&table, &lenient, &history()).unwrap();
+    assert_eq!((customers.rows().len(), customers.report().input.rows_dropped), (2, 1));
+}
