@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::dual::{Choices, Dual, Limit, solve};
@@ -90,12 +91,19 @@ impl Allocator {
             self.capacities.get(&offer) == Some(&0)
                 || self.channels.iter().any(|(_, offers, most)| *most == 0 && offers.contains(&offer))
         };
+        let full: Vec<bool> = (0..self.offers as u32).map(full).collect();
         let broke = self.budget == Some(0.0);
-        let mut table = Choices { starts: vec![0], ..Choices::default() };
+        let mut table = Choices {
+            starts: Vec::with_capacity(starts.len()),
+            offer: Vec::with_capacity(choices.len()),
+            profit: Vec::with_capacity(choices.len()),
+            cost: Vec::with_capacity(choices.len()),
+        };
+        table.starts.push(0);
         for range in starts.windows(2) {
             // What cannot be had, and what does not pay, is no choice.
             for choice in choices[range[0]..range[1]].iter().filter(|choice| choice.profit > 0.0) {
-                let out_of_reach = full(choice.offer) || (broke && choice.cost > 0.0);
+                let out_of_reach = full[choice.offer as usize] || (broke && choice.cost > 0.0);
                 if !out_of_reach {
                     table.offer.push(choice.offer);
                     table.profit.push(choice.profit);
@@ -128,15 +136,18 @@ impl Allocator {
         if let Some(budget) = self.budget.filter(|budget| !(*budget >= 0.0 && budget.is_finite())) {
             return Err(Error::parameter("budget", budget, "an amount from 0 on"));
         }
-        let named = self.capacities.keys().chain(self.channels.iter().flat_map(|(_, offers, _)| offers));
-        let offers = named.chain(choices.iter().map(|choice| &choice.offer));
-        if let Some(offer) = offers.copied().find(|offer| *offer as usize >= self.offers) {
+        let named =
+            self.capacities.keys().chain(self.channels.iter().flat_map(|(_, offers, _)| offers)).copied();
+        let wrong = |choice: &Choice| {
+            let sound = choice.profit.is_finite() && choice.cost.is_finite() && choice.cost >= 0.0;
+            !sound || choice.offer as usize >= self.offers
+        };
+        let wrong = choices.par_iter().position_first(wrong);
+        let offers = named.chain(wrong.map(|at| choices[at].offer));
+        if let Some(offer) = offers.into_iter().find(|offer| *offer as usize >= self.offers) {
             let found = format!("{offer} of {}", self.offers);
             return Err(Error::parameter("offer", found, "a number below that of offers"));
         }
-        let wrong = choices
-            .iter()
-            .position(|choice| !choice.profit.is_finite() || !choice.cost.is_finite() || choice.cost < 0.0);
         match wrong {
             None => Ok(()),
             Some(at) => {
@@ -150,9 +161,13 @@ impl Allocator {
 
     fn finish(&self, table: &Choices, limits: &[Limit], names: Vec<String>, dual: &Dual) -> Allocation {
         let plan = repair(table, limits, dual);
-        let taken = || plan.iter().flatten().copied();
-        let profit_amount: f64 = taken().map(|choice| table.profit[choice]).sum();
-        let cost_amount = taken().map(|choice| table.cost[choice]).sum();
+        let (mut profit_amount, mut cost_amount) = (0.0, 0.0);
+        let mut counts = vec![0.0; self.offers];
+        for &choice in plan.iter().flatten() {
+            profit_amount += table.profit[choice];
+            cost_amount += table.cost[choice];
+            counts[table.offer[choice] as usize] += 1.0;
+        }
         let limits = limits
             .iter()
             .zip(names)
@@ -162,9 +177,7 @@ impl Allocator {
                 limit: limit.amount,
                 used: match &limit.offers {
                     None => cost_amount,
-                    Some(offers) => {
-                        taken().filter(|&choice| offers.contains(&table.offer[choice])).count() as f64
-                    }
+                    Some(offers) => offers.iter().map(|&offer| counts[offer as usize]).sum(),
                 },
                 price,
             })
@@ -177,7 +190,7 @@ impl Allocator {
             cost_amount,
             bound_amount,
             gap_amount: bound_amount - profit_amount,
-            largest_choice_amount: table.profit.iter().copied().fold(0.0, f64::max),
+            largest_choice_amount: table.profit.par_iter().copied().reduce(|| 0.0, f64::max),
             limits,
         }
     }

@@ -195,19 +195,32 @@ fn kind(is_lapsed: bool, risk: f64, horizon_days: i32, cause: Cause) -> usize {
     band * Cause::ALL.len() + cause as usize
 }
 
-/// What an experiment showed a return to be worth becomes the mean over the lost; who is worth more than others stays
-/// as it was.
+/// The mean worth of a return becomes that of an experiment, weighed with what second lives say by how sure each is;
+/// who is worth more than others stays so.
 fn level(cases: &mut [Case], measured: &ValuePerReturn, margin_fraction: f64) {
+    // A range is as wide as so many of its standard deviations.
+    let width = 12.0_f64.sqrt();
     let lost = || cases.iter().filter(|case| case.is_lapsed);
-    let mean = lost().map(Case::margin_amount).sum::<f64>() / lost().count().max(1) as f64;
-    if mean.is_nan() || mean <= 0.0 {
+    let n = lost().count().max(1) as f64;
+    let known = lost().map(Case::margin_amount).sum::<f64>() / n;
+    if known.is_nan() || known <= 0.0 {
         return;
     }
+    let known_error = lost().map(|case| case.margin.1 - case.margin.0).sum::<f64>() / n / width;
+    // Of a ratio: its interval may be far wider than its standard error says.
+    let error = margin_fraction * measured.standard_error.max((measured.high - measured.low) / (2.0 * 1.96));
+    let (mean, sd) = match (known_error > 0.0, error > 0.0) {
+        (true, true) => {
+            let (own, other) = (error.powi(-2), known_error.powi(-2));
+            let share = own / (own + other);
+            (share * margin_fraction * measured.amount + (1.0 - share) * known, (own + other).powf(-0.5))
+        }
+        _ => (margin_fraction * measured.amount, error),
+    };
     for case in cases.iter_mut().filter(|case| case.is_lapsed) {
-        let share = case.margin_amount() / mean * margin_fraction;
-        let reach = 3.0_f64.sqrt() * measured.standard_error;
-        // A range as wide as the doubt: its standard deviation is the standard error.
-        case.margin = (share * (measured.amount - reach), share * (measured.amount + reach));
+        let share = case.margin_amount() / known;
+        let reach = 0.5 * width * sd;
+        case.margin = (share * (mean - reach).max(0.0), share * (mean + reach));
         case.situation.margin_amount = case.margin_amount();
     }
 }

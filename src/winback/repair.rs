@@ -1,5 +1,7 @@
 //! How does a plan keep its limits exactly? From what customers take at the prices, with the least regret.
 
+use rayon::prelude::*;
+
 use super::dual::{Choices, Dual, Limit};
 
 /// Customers among whom pairs are exchanged.
@@ -33,8 +35,20 @@ impl State<'_> {
     }
 
     fn count(&mut self) {
-        let all = |limit: usize| self.chosen.iter().map(|&choice| self.takes(limit, choice)).sum();
-        self.used = (0..self.limits.len()).map(all).collect();
+        let mut money = 0.0;
+        let mut counts: Vec<f64> = Vec::new();
+        for &choice in self.chosen.iter().flatten() {
+            money += self.choices.cost[choice];
+            let offer = self.choices.offer[choice] as usize;
+            if offer >= counts.len() {
+                counts.resize(offer + 1, 0.0);
+            }
+            counts[offer] += 1.0;
+        }
+        let count = |offer: &u32| counts.get(*offer as usize).copied().unwrap_or(0.0);
+        let used =
+            |limit: &Limit| limit.offers.as_ref().map_or(money, |offers| offers.iter().map(count).sum());
+        self.used = self.limits.iter().map(used).collect();
     }
 
     /// What may be used.
@@ -91,8 +105,10 @@ impl State<'_> {
 
 /// The plan: each customer's choice. Within all limits, always.
 pub(super) fn repair(choices: &Choices, limits: &[Limit], dual: &Dual) -> Vec<Option<usize>> {
-    let best: Vec<(Option<usize>, f64)> =
-        (0..choices.customers()).map(|customer| choices.best(customer, &dual.prices)).collect();
+    let best: Vec<(Option<usize>, f64)> = (0..choices.customers())
+        .into_par_iter()
+        .map(|customer| choices.best(customer, &dual.prices))
+        .collect();
     let chosen: Vec<Option<usize>> = best.iter().map(|(choice, _)| *choice).collect();
     let mut state = State { choices, limits, chosen: chosen.clone(), used: Vec::new() };
     state.count();
@@ -100,15 +116,14 @@ pub(super) fn repair(choices: &Choices, limits: &[Limit], dual: &Dual) -> Vec<Op
         return state.chosen;
     }
     let mut moves = Vec::new();
-    let mut regrets = Vec::with_capacity(choices.customers());
-    for (customer, &(own, earned)) in best.iter().enumerate() {
+    let regret = |(customer, &(own, earned)): (usize, &(Option<usize>, f64))| {
         let options = (choices.starts[customer]..choices.starts[customer + 1]).map(Some).chain([None]);
-        let least = options
+        options
             .filter(|to| *to != own)
             .map(|to| earned - to.map_or(0.0, |choice| choices.earns(choice, &dual.prices)))
-            .fold(f64::INFINITY, f64::min);
-        regrets.push(least);
-    }
+            .fold(f64::INFINITY, f64::min)
+    };
+    let regrets: Vec<f64> = best.par_iter().enumerate().map(regret).collect();
     let mut wanted = FIRST_CANDIDATES;
     loop {
         // The customers with the least to lose, and all they could take.

@@ -23,7 +23,8 @@ const MEAN_PURCHASES: f64 = 2.0;
 /// ```text
 /// V₂ = (mean money, treated − mean money, control) / (share returned, treated − share returned, control)
 /// ```
-/// with both differences drawn anew together, customers within arms (1,000 draws). Money before margin.
+/// with both differences drawn anew together (1,000 draws of customers). Money before margin. A plan weighs it with
+/// what [`SecondLives`] say, by how sure each is.
 ///
 /// ```
 /// use winback::winback::ValuePerReturn;

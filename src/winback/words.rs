@@ -58,13 +58,13 @@ impl fmt::Display for WinbackPlan {
         self.write_outlook(f)?;
         self.write_limits(f)?;
         writeln!(f, "  {}", self.natural)?;
-        match &self.value_per_return {
-            Some(value) => writeln!(
+        writeln!(f, "  {}", self.second_lives)?;
+        if let Some(value) = &self.value_per_return {
+            writeln!(
                 f,
-                "  an experiment showed a return to be worth {:.2} ({:.2} to {:.2}) before margin",
+                "  an experiment showed a return to be worth {:.2} ({:.2} to {:.2}) before margin, which is weighed with that",
                 value.amount, value.low, value.high
-            )?,
-            None => writeln!(f, "  {}", self.second_lives)?,
+            )?;
         }
         if let Some(power) = &self.power {
             let own = power.rows.iter().min_by(|a, b| {

@@ -205,6 +205,10 @@ fn errors() -> Vec<(Error, &'static str)> {
             "running the query: out of memory",
         ),
         (
+            Error::NobodyMatched { list: "the list of suppressions", report: text("2 rows read") },
+            "the list of suppressions matches no customer of the log: write ids as they stand there, or leave it out\n2 rows read",
+        ),
+        (
             Error::NotADate { text: text("29.02.2024") },
             "`29.02.2024` is not a date; expected YYYY-MM-DD, such as 2024-02-29",
         ),
