@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::evidence::{Changes, CustomerTable, Evidence, Incidents, Reasons, Suppressions, TableParams};
+use winback::evidence::{
+    Changes, Contacts, CustomerTable, Evidence, Incidents, Reasons, Suppressions, TableParams,
+};
 use winback::losses::Losses;
 use winback::winback::{Offers, PlanSheet, WinbackPlan};
 use winback::{ChurnModel, Day, History, table};
@@ -52,7 +54,7 @@ struct Options {
     /// Facts about customers: a table with customer_id, and household_id and persona where known
     #[arg(long, value_name = "FILE")]
     customers: Option<PathBuf>,
-    /// What came of earlier contacts
+    /// What came of earlier contacts: a table with customer_id, on, and answer, redeemed_amount, referred_id and more where known
     #[arg(long, value_name = "FILE")]
     contacts: Option<PathBuf>,
     /// An earlier plan, whose arms are kept as long as they are measured
@@ -159,6 +161,11 @@ impl Options {
             let suppressions = Suppressions::read(path, &table, history)?;
             progress.say(&format!("suppressions: {}", suppressions.report()));
             evidence = evidence.with_suppressions(suppressions);
+        }
+        if let Some(path) = &self.contacts {
+            let contacts = Contacts::read(path, &table, history)?;
+            progress.say(&format!("contacts: {}", contacts.report()));
+            evidence = evidence.with_contacts(contacts);
         }
         if let Some(path) = &self.customers {
             let customers = CustomerTable::read(path, &table, history)?;

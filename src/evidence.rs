@@ -1,5 +1,5 @@
-//! What does the business itself know? Its tables of reasons, incidents, changes, contacts, customers and
-//! suppressions.
+//! What does the business itself know? Its tables of reasons, incidents, changes, customers, suppressions and
+//! contacts.
 //!
 //! Customers are those of the log: ids are compared by canonical text, and ids that nobody in the log has
 //! are listed. Rows that cannot be used are listed too, all of them.
@@ -11,9 +11,9 @@ mod codes;
 mod reasons;
 mod incidents;
 mod changes;
-mod contacts;
 mod suppressions;
 mod customers;
+mod contacts;
 
 pub use cause::Cause;
 pub use changes::{Change, Changes};
@@ -30,9 +30,9 @@ pub struct Evidence {
     reasons: Option<Reasons>,
     incidents: Option<Incidents>,
     changes: Option<Changes>,
-    contacts: Option<Contacts>,
     suppressions: Option<Suppressions>,
     customers: Option<CustomerTable>,
+    contacts: Option<Contacts>,
 }
 
 impl Evidence {
@@ -55,19 +55,6 @@ impl Evidence {
     pub fn with_changes(mut self, changes: Changes) -> Self {
         self.changes = Some(changes);
         self
-    }
-
-    /// Adds the table of contacts.
-    #[must_use]
-    pub fn with_contacts(mut self, contacts: Contacts) -> Self {
-        self.contacts = Some(contacts);
-        self
-    }
-
-    /// The contacts, where there are any.
-    #[must_use]
-    pub fn contacts(&self) -> Option<&Contacts> {
-        self.contacts.as_ref()
     }
 
     /// Adds the list of suppressions.
@@ -94,6 +81,19 @@ impl Evidence {
     #[must_use]
     pub fn customers(&self) -> Option<&CustomerTable> {
         self.customers.as_ref()
+    }
+
+    /// Adds the table of contacts.
+    #[must_use]
+    pub fn with_contacts(mut self, contacts: Contacts) -> Self {
+        self.contacts = Some(contacts);
+        self
+    }
+
+    /// The contacts, where there are any.
+    #[must_use]
+    pub fn contacts(&self) -> Option<&Contacts> {
+        self.contacts.as_ref()
     }
 
     /// The incidents, where there are any.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::planned::Decision;
 use super::screens::{Favour, Screen, ScreenKind, Screened};
 use crate::error::{Error, Result};
-use crate::evidence::{Evidence, Incident, IncidentKind};
+use crate::evidence::{Answer, Contact, Evidence, Incident, IncidentKind};
 use crate::history::{History, Run};
 use crate::losses::{Lapse, Lapses};
 
@@ -17,8 +17,10 @@ const LEAST_PURCHASES: usize = 3;
 /// Purchases from which on somebody spends regularly.
 const REGULAR_PURCHASES: usize = 4;
 /// From so many points against a customer on, we part.
-const PART_FROM: i32 = 2;
+const PART_FROM: i64 = 2;
 
+/// An offer redeemed so many days after its contact at most brought the customer back.
+const REDEEMED_WITHIN_DAYS: i32 = 90;
 /// A life that was bought back counts as short below so many days.
 const SHORT_LIFE_DAYS: i32 = 90;
 
@@ -29,6 +31,7 @@ const SHORT_LIFE_DAYS: i32 = 90;
 /// | persona | one of those wanted, where a table of customers says so |
 /// | regular | 4 purchases or more |
 /// | praise | they praised us |
+/// | refers | they recommended us, by a table of contacts |
 /// | sterling record | 4 purchases or more, and nothing bad known, before what went wrong |
 ///
 /// | against | default limit | default weight |
@@ -39,7 +42,7 @@ const SHORT_LIFE_DAYS: i32 = 90;
 /// | cases of abuse above | 0 | 3 |
 /// | complaints above | 4 | 1 |
 /// | share of purchases with a discount above | .9 | 1 |
-/// | short lives that a discount began above | 1 | 2 |
+/// | short lives that a discount or an offer began above | 1 | 2 |
 ///
 /// With no more points against than for, the customer is pursued; with one more, kept in touch; with two or more, we
 /// part amicably. Incidents count for two years. Money is looked at from 3 purchases on; where little is known, the
@@ -138,6 +141,12 @@ impl KeepPolicy {
             known.filter_map(|row| Some((rank(row)? as u32, row))).collect()
         });
         incidents.sort_by_key(|(rank, row)| (*rank, row.occurred_on, row.kind));
+        let mut contacts: Vec<(u32, &Contact)> = evidence.contacts().map_or_else(Vec::new, |table| {
+            let rank = |row: &Contact| history.ids().rank_of(&row.customer_id);
+            let known = table.rows().iter().filter(|row| row.on <= as_of);
+            known.filter_map(|row| Some((rank(row)? as u32, row))).collect()
+        });
+        contacts.sort_by_key(|(rank, row)| (*rank, row.on));
         let suppressed = evidence.suppressions().map(|list| list.by_rank(history, as_of));
         let customers = evidence.customers().map(|table| table.by_rank(history));
         let all = lapses.lapses();
@@ -152,14 +161,24 @@ impl KeepPolicy {
                     why,
                 };
             }
-            let own = |from: usize| incidents[from..].iter().take_while(|(other, _)| *other == rank);
-            let own: Vec<&Incident> =
-                own(incidents.partition_point(|(other, _)| *other < rank)).map(|(_, row)| *row).collect();
+            let contacts = of_rank(&contacts, rank);
+            if let Some(row) = contacts.iter().find(|row| row.answer == Answer::OptedOut) {
+                let why = format!("they opted out on {}", row.on);
+                return Keep {
+                    decision: Decision::Suppressed,
+                    favours: Vec::new(),
+                    screened: Vec::new(),
+                    why,
+                };
+            }
+            let own = of_rank(&incidents, rank);
             let lapses = &all[all.partition_point(|lapse| lapse.rank() < rank)..];
             let lapses = &lapses[..lapses.partition_point(|lapse| lapse.rank() == rank)];
             let run = history.run(rank as usize).until(as_of);
             let persona = customers.as_ref().and_then(|table| table.get(&rank)?.persona.as_deref());
-            self.weigh_one(&Record { run, incidents: &own, lapses, persona, margin_fraction })
+            let record =
+                Record { run, incidents: &own, contacts: &contacts, lapses, persona, margin_fraction };
+            self.weigh_one(&record)
         };
         Ok(lapses.lives().par_iter().map(weigh).collect())
     }
@@ -172,8 +191,8 @@ impl KeepPolicy {
             .filter(|screen| screen.weight > 0)
             .filter_map(|screen| record.screen(screen))
             .collect();
-        let against: i32 = screened.iter().map(|one| one.screen.weight as i32).sum();
-        let decision = match against - favours.len() as i32 {
+        let against: i64 = screened.iter().map(|one| i64::from(one.screen.weight)).sum();
+        let decision = match against - favours.len() as i64 {
             _ if screened.is_empty() => Decision::Pursue,
             points if points >= PART_FROM => Decision::PartAmicably,
             points if points > 0 => Decision::KeepInTouch,
@@ -183,10 +202,17 @@ impl KeepPolicy {
     }
 }
 
+/// One customer's rows of a table in order of rank.
+fn of_rank<'a, T>(rows: &[(u32, &'a T)], rank: u32) -> Vec<&'a T> {
+    let from = rows.partition_point(|(other, _)| *other < rank);
+    rows[from..].iter().take_while(|(other, _)| *other == rank).map(|(_, row)| *row).collect()
+}
+
 /// What is known of one customer.
 struct Record<'a> {
     run: Run<'a>,
     incidents: &'a [&'a Incident],
+    contacts: &'a [&'a Contact],
     lapses: &'a [Lapse],
     persona: Option<&'a str>,
     margin_fraction: f64,
@@ -203,6 +229,9 @@ impl Record<'_> {
         }
         if self.incidents.iter().any(|incident| incident.kind == IncidentKind::Praise) {
             found.push(Favour::Praise);
+        }
+        if self.contacts.iter().any(|contact| contact.referred_id.is_some()) {
+            found.push(Favour::Refers);
         }
         let failed = |kind| matches!(kind, IncidentKind::ServiceFailure | IncidentKind::LateDelivery);
         if let Some(failure) = self.incidents.iter().position(|incident| failed(incident.kind)) {
@@ -248,20 +277,28 @@ impl Record<'_> {
             }
             ScreenKind::Abuse => (count(IncidentKind::Abuse), count(IncidentKind::Abuse) > screen.limit),
             ScreenKind::Complaint => {
-                (count(IncidentKind::Complaint), count(IncidentKind::Complaint) > screen.limit)
+                let answers =
+                    self.contacts.iter().filter(|contact| contact.answer == Answer::Complained).count();
+                let complaints = count(IncidentKind::Complaint) + answers as f64;
+                (complaints, complaints > screen.limit)
             }
         };
         let lives = if screen.kind == ScreenKind::BoughtBack { self.bought_back_days() } else { Vec::new() };
         speaks.then_some(Screened { screen: *screen, found, lives })
     }
 
-    /// How long each ended life lasted that a purchase with a discount began.
+    /// How long each ended life lasted that a purchase with a discount began, or one for which an offer was redeemed.
     fn bought_back_days(&self) -> Vec<i32> {
         let mut found = Vec::new();
         for pair in self.lapses.windows(2) {
             let Some(back) = pair[0].returned_on else { continue };
             let at = self.run.days.partition_point(|&day| day < back.days_since_epoch());
-            if self.run.discount.get(at).is_some_and(|discount| discount.abs() > 0.0) {
+            let has_discount = self.run.discount.get(at).is_some_and(|discount| discount.abs() > 0.0);
+            let has_redeemed = self.contacts.iter().any(|contact| {
+                let before = (0..=REDEEMED_WITHIN_DAYS).contains(&back.days_since(contact.on));
+                before && contact.redeemed_amount.is_some_and(|amount| amount > 0.0)
+            });
+            if has_discount || has_redeemed {
                 found.push(pair[1].last_purchase.days_since(back));
             }
         }
@@ -297,8 +334,8 @@ impl fmt::Display for Keep {
         let against = joined(self.screened.iter().map(ToString::to_string).collect());
         let favours = joined(self.favours.iter().map(ToString::to_string).collect());
         match (self.decision, against.is_empty(), favours.is_empty()) {
-            (Decision::Suppressed, ..) if self.why.is_empty() => f.write_str("on the list of suppressions"),
-            (Decision::Suppressed, ..) => write!(f, "on the list of suppressions: {}", self.why),
+            (Decision::Suppressed, ..) if self.why.is_empty() => f.write_str("nobody may contact them"),
+            (Decision::Suppressed, ..) => write!(f, "nobody may contact them: {}", self.why),
             (_, true, true) => f.write_str("nothing speaks against them"),
             (_, true, false) => f.write_str(&favours),
             (_, false, true) => f.write_str(&against),

@@ -20,7 +20,7 @@ pub enum ScreenKind {
     Complaint,
     /// The share of purchases with a discount: above the limit, 0 to 1.
     DiscountOnly,
-    /// Lives that a discount began and that were shorter than 90 days, from the return to the last purchase: more
+    /// Lives that a discount or a redeemed offer began and that were shorter than 90 days, from the return to the last purchase: more
     /// than the limit.
     BoughtBack,
 }
@@ -59,6 +59,8 @@ pub enum Favour {
     Regular,
     /// They praised us.
     Praise,
+    /// They recommended us.
+    Refers,
     /// They did nothing wrong before we did.
     SterlingRecord,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for Favour {
             Favour::Persona => "they are the kind of customer we look for",
             Favour::Regular => "they spent regularly",
             Favour::Praise => "they praised us",
+            Favour::Refers => "they recommended us",
             Favour::SterlingRecord => "they had a sterling record before it went wrong",
         })
     }

@@ -1,7 +1,7 @@
 //! Who is wanted back, who returns by themselves, and what that is worth.
 
 use polars::prelude::*;
-use winback::evidence::{CustomerTable, Evidence, Incidents, Suppressions, TableParams};
+use winback::evidence::{Contacts, CustomerTable, Evidence, Incidents, Suppressions, TableParams};
 use winback::losses::LapseRule;
 use winback::winback::{Decision, Keep, KeepPolicy, NaturalReturns, ScreenKind, SecondLives, ValuePerReturn};
 use winback::{Columns, History};
@@ -116,7 +116,23 @@ fn suppressions_win_and_personas_speak_for_a_customer() {
     let decisions: Vec<Decision> = found.iter().map(|keep| keep.decision).collect();
     assert_eq!(decisions, [Decision::Pursue, Decision::KeepInTouch, Decision::Suppressed]);
     assert!(found[0].to_string().contains("that outweighs"));
-    assert_eq!(found[2].to_string(), "on the list of suppressions: opted out");
+    assert_eq!(found[2].to_string(), "nobody may contact them: opted out");
+}
+
+#[test]
+fn contacts_tell_who_opted_out_and_who_recommends() {
+    let mut orders = monthly("a", 50.0, 10.0);
+    orders.extend(monthly("b", 50.0, 10.0));
+    let history = history(&orders);
+    let table = df![
+        "customer_id" => ["a", "b"], "on" => ["2024-06-01", "2024-06-01"],
+        "answer" => ["accepted", "opted_out"], "referred_id" => [Some("b"), None],
+    ];
+    let contacts = Contacts::from_frame(&table.unwrap(), &TableParams::default(), &history).unwrap();
+    let found = weigh(&KeepPolicy::default(), &history, &Evidence::default().with_contacts(contacts));
+    assert_eq!(found[0].decision, Decision::Pursue);
+    assert!(found[0].to_string().starts_with("they recommended us; that outweighs"), "{}", found[0]);
+    assert_eq!(found[1].to_string(), "nobody may contact them: they opted out on 2024-06-01");
 }
 
 /// Of the lost, those with many purchases return far more often: the log's own lapses tell.
