@@ -29,7 +29,9 @@ impl fmt::Display for PlanOutcome {
                 f,
                 "\n  each offer against those who would have got it; p corrected for the number of offers"
             )?;
-            self.offers.iter().try_for_each(|effect| write!(f, "\n  {effect}"))?;
+            // Of money, what there is to say; that it is too little stands above.
+            let told = |effect: &&Effect| effect.outcome == Measured::Returned || effect.effect.is_some();
+            self.offers.iter().filter(told).try_for_each(|effect| write!(f, "\n  {effect}"))?;
         }
         if !self.between.is_empty() {
             write!(f, "\n  offers against each other, where the lot decided")?;
@@ -56,10 +58,9 @@ impl fmt::Display for PlanOutcome {
         if let Some(effect) = &self.lapsed_again {
             write!(f, "\n  returned and lapsed again, of all in either arm:\n  {effect}")?;
         }
-        if let Some([treated, held_out]) = &self.referrals {
-            write!(f, "\n  recommended by the treated: {treated}")?;
-            if held_out.named > 0 {
-                write!(f, "; by the held out: {held_out}")?;
+        for (who, found) in ["treated", "held out"].into_iter().zip(self.referrals.iter().flatten()) {
+            if found.named > 0 {
+                write!(f, "\n  recommended by the {who}: {found}")?;
             }
         }
         if let Some([treated, held_out]) = self.contacted {

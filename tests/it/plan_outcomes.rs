@@ -423,7 +423,7 @@ fn intervals_of_plans_cover() {
 #[test]
 #[ignore = "minutes"]
 fn intervals_of_plans_cover_at_full_length() {
-    let story = |effect| Story { customers: 2_000, effects: [effect; 2], ..STORY };
+    let story = |effect| Story { customers: 3_000, effects: [effect; 2], ..STORY };
     // Twenty of their own value each, and the lognormal's mean: e^½ of value, e^.08 of the amount.
     let mean = 20.0 * (0.5_f64 + 0.08).exp();
     let truth = [0.1, 0.1 * mean, 0.03 * mean - 2.75];
