@@ -21,13 +21,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::evidence::{Changes, Evidence, Incidents, Reasons, TableParams};
-use winback::losses::{AskParams, Contracts, Losses};
+use winback::evidence::{Cause, Changes, Evidence, Incidents, Reasons, ReasonsParams, TableParams};
+use winback::losses::{AskParams, Contracts, LapseRule, Losses};
 use winback::{ChurnModel, Day, History, table};
 
 use cli::{Progress, ReadingOptions, TrainingOptions, parse_day};
 
 const DEFAULT_HORIZON_DAYS: i32 = 90;
+const DAYS: &str = "the options are --horizon-days and --as-of";
+const COLUMNS: &str = "columns of orders are named with --customer-col, --date-col, --amount-col, --discount-col and --segment-col, those of a table of customers with --lost-col, --id-col, --reason-col, --tenure-col, --commitment-col and --segment-col; the columns of other tables have the names that --help lists";
 
 /// Examine the losses of a log of orders, or of a table of customers with a flag for the lost
 #[derive(Parser)]
@@ -47,12 +49,21 @@ struct Options {
     /// Stated reasons: a table with customer_id, reason, and more where known
     #[arg(long, value_name = "FILE", conflicts_with = "customers")]
     reasons: Option<PathBuf>,
+    /// What a code or word of your own stands for, such as R17=Price; may be repeated. Causes are Competitor, ServiceFailure, Price, NoLongerNeeded, NotTheRightFit, Other and Unknown
+    #[arg(long = "code", value_name = "WORD=CAUSE", value_parser = parse_code)]
+    codes: Vec<(String, Cause)>,
     /// Incidents: a table with customer_id, occurred_on, kind (service_failure, late_delivery, late_payment, unpaid, abuse, complaint, praise or other), and cost where known
     #[arg(long, value_name = "FILE", conflicts_with = "customers")]
     incidents: Option<PathBuf>,
     /// What was changed to keep customers: a table with segment, value, cause, changed_on, what
     #[arg(long, value_name = "FILE", conflicts_with = "customers")]
     changes: Option<PathBuf>,
+    /// Lapsed is whose chance to buy in the horizon is below this [default: 0.15]
+    #[arg(long, value_name = "FRACTION", conflicts_with_all = ["lapse_days", "customers"])]
+    lapse_limit: Option<f64>,
+    /// Lapsed is who bought nothing for so many days, whoever it is
+    #[arg(long, value_name = "DAYS", conflicts_with = "customers", value_parser = clap::value_parser!(i32).range(1..=9_125))]
+    lapse_days: Option<i32>,
     /// The day to look at the losses; later orders play no part [default: the last order's day]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with = "customers")]
     as_of: Option<Day>,
@@ -85,9 +96,20 @@ struct Options {
     json: Option<PathBuf>,
 }
 
+fn parse_code(text: &str) -> Result<(String, Cause), String> {
+    let (code, cause) = text.rsplit_once('=').ok_or("expected WORD=CAUSE, such as R17=Price")?;
+    if code.trim().is_empty() {
+        return Err("no word before the `=`".to_owned());
+    }
+    let cause = Cause::parse(cause).ok_or_else(|| {
+        format!("`{cause}` is no cause; they are {}", Cause::ALL.map(Cause::name).join(", "))
+    })?;
+    Ok((code.to_owned(), cause))
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
-    cli::run(|| {
+    cli::run_hinting(DAYS, COLUMNS, || {
         options.check_outputs()?;
         match &options.customers {
             Some(path) => options.examine_customers(path),
@@ -146,7 +168,16 @@ impl Options {
         progress.step("reading evidence");
         let evidence = self.evidence(&history, &progress)?;
         progress.step("examining losses");
-        let losses = Losses::params().analyse(&history, &model, &evidence)?;
+        let mut params = Losses::params();
+        let horizon_days = model.label().horizon_days;
+        if let Some(limit) = self.lapse_limit {
+            let rule = LapseRule::default().with_limit(limit);
+            params = params.with_lapse_rule(rule.with_horizon_days(horizon_days));
+        }
+        if let Some(days) = self.lapse_days {
+            params = params.with_lapse_rule(LapseRule::fixed(days).with_horizon_days(horizon_days));
+        }
+        let losses = params.analyse(&history, &model, &evidence)?;
         drop(progress);
         eprintln!("{model}");
         // Before the page, whose reader may stop reading.
@@ -163,10 +194,16 @@ impl Options {
         Ok(())
     }
 
+    /// What the business's own codes stand for.
+    fn codes(&self) -> ReasonsParams {
+        self.codes.iter().fold(Reasons::params(), |params, (code, cause)| params.with_code(code, *cause))
+    }
+
     fn evidence(&self, history: &History, progress: &Progress) -> winback::Result<Evidence> {
         let mut evidence = Evidence::default();
         if let Some(path) = &self.reasons {
-            let reasons = Reasons::params().with_table(TableParams::like(history)).read(path, history)?;
+            let params = self.codes().with_table(TableParams::like(history));
+            let reasons = params.read(path, history)?;
             progress.say(&reasons);
             evidence = evidence.with_reasons(reasons);
         }
@@ -177,7 +214,7 @@ impl Options {
             evidence = evidence.with_incidents(incidents);
         }
         if let Some(path) = &self.changes {
-            let changes = Changes::read(path, &table, &Reasons::params(), history)?;
+            let changes = Changes::read(path, &table, &self.codes(), history)?;
             progress.say(&format!("changes: {}", changes.report()));
             evidence = evidence.with_changes(changes);
         }
@@ -187,7 +224,8 @@ impl Options {
     fn examine_customers(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         let mut params = Contracts::params(self.lost_col.clone().unwrap_or_default())
             .with_segments(self.reading.segment_col.clone())
-            .with_table(self.reading.table());
+            .with_table(self.reading.table())
+            .with_reasons(self.codes());
         if let Some(name) = &self.id_col {
             params = params.with_id(name);
         }

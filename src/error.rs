@@ -1,12 +1,16 @@
 //! What can go wrong, where, and what to do about it?
 
 mod fault;
+mod notice;
+mod report;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub(crate) use fault::{EXAMPLES_PER_FAULT, shown};
-pub use fault::{Fault, FaultExample, FaultKind, InputReport, Notice};
+pub use fault::{Fault, FaultExample, FaultKind};
+pub use notice::Notice;
+pub use report::InputReport;
 
 use crate::day::Day;
 

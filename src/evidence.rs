@@ -12,8 +12,10 @@ mod changes;
 
 pub use cause::Cause;
 pub use changes::{Change, Changes};
+pub(crate) use incidents::Placed;
 pub use incidents::{Incident, IncidentKind, Incidents};
 pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
+pub(crate) use table::SideTable;
 pub use table::{IdMatch, TableParams, TableReport, UnmatchedId};
 
 /// All that the business itself knows of its losses.

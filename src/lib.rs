@@ -23,6 +23,7 @@ pub mod losses;
 pub mod winback;
 pub mod campaign;
 pub mod sql;
+pub mod report;
 pub mod guide;
 #[doc(hidden)]
 pub mod kernels;

@@ -5,6 +5,7 @@
 mod rule;
 mod lapse;
 mod status;
+mod worth;
 mod periods;
 mod cohorts;
 mod attrition;
@@ -38,7 +39,7 @@ pub use self::customers::CustomerLosses;
 pub use self::drops::{BusinessDrop, BusinessVerdict, DropKind, DropParams, Drops, SuddenDrop};
 pub use self::examination::{Losses, LossesParams};
 pub use self::followers::{Follower, Followers, Similar};
-pub use self::incidents::{IncidentLoss, IncidentLosses};
+pub use self::incidents::{IncidentCounts, IncidentLoss, IncidentLosses};
 pub use self::lapse::{Lapse, Lapses, Life, NaturalReturn};
 pub use self::periods::{Period, PeriodLoss, TenureLoss};
 pub use self::profile::{Change, CustomerProfile, Favourite, Profiles, profiles};

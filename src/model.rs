@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::curves::{Curve, Curves};
 pub(crate) use self::design::Design;
 pub(crate) use self::drivers::IdeaWeights;
+pub use self::effects::StepEffect;
 pub use self::fit::{FitSummary, StrengthTried};
 pub(crate) use self::logistic::fit as fit_logistic;
 use self::portrait::Portrait;

@@ -191,6 +191,14 @@ pub fn write_json(value: &impl serde::Serialize, path: impl AsRef<Path>) -> Resu
     })
 }
 
+/// Writes a text, such as a page or an SVG document, whole or not at all.
+///
+/// # Errors
+/// [`Error::Unwritable`].
+pub fn write_text(text: &str, path: impl AsRef<Path>) -> Result<()> {
+    write_whole(path.as_ref(), |file| file.write_all(text.as_bytes()).map_err(|error| error.to_string()))
+}
+
 /// Writes a file through a temporary neighbour, so that it appears whole or not at all.
 pub(crate) fn write_whole(
     path: &Path,

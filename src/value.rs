@@ -3,6 +3,7 @@
 //! Two models, fitted to what was known on the day: MBG/NBD says how often a customer will buy, Gamma-Gamma
 //! for how much. Neither knows seasons, campaigns or features; for who may leave, ask [`ChurnModel`](crate::ChurnModel).
 
+mod amounts;
 mod customers;
 mod counts;
 mod spend;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 use rayon::prelude::*;
 
+pub(crate) use self::amounts::{OwnAmounts, purchases_if_back};
 use self::counts::CountForecast;
 use self::customers::{Known, known_at};
 pub use self::spend::SpendBasis;

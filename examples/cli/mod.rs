@@ -97,15 +97,30 @@ pub fn say_silence(until: Day, last_order: Day) {
     }
 }
 
+/// Which options set the days looked at, of most commands.
+const DAYS: &str = "the options are --horizon-days, --lead-days, --first-cutoff and --until";
+/// Which ones name columns.
+const COLUMNS: &str =
+    "name columns with --customer-col, --date-col, --amount-col, --discount-col, --segment-col";
+
 /// Runs a command: 0 on success, 1 for bad data, 2 for bad usage.
 pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
+    run_hinting(DAYS, COLUMNS, command)
+}
+
+/// The same for a command whose options for days and columns are others.
+pub fn run_hinting(
+    days: &str,
+    columns: &str,
+    command: impl FnOnce() -> Result<(), Box<dyn Error>>,
+) -> ExitCode {
     match command() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            for hint in error.downcast_ref().map_or_else(Vec::new, hints) {
+            for hint in error.downcast_ref().map_or_else(Vec::new, |error| hints(error, days, columns)) {
                 eprintln!("{hint}");
             }
             match error.downcast_ref() {
@@ -117,16 +132,12 @@ pub fn run(command: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 /// Which options may help.
-fn hints(error: &winback::Error) -> Vec<String> {
+fn hints(error: &winback::Error, days: &str, columns: &str) -> Vec<String> {
     match error {
-        winback::Error::MissingColumns { advice, .. } => {
-            let names =
-                "name columns with --customer-col, --date-col, --amount-col, --discount-col, --segment-col";
-            match advice.is_empty() {
-                true => vec![names.to_owned()],
-                false => vec!["give the separator with --separator".to_owned()],
-            }
-        }
+        winback::Error::MissingColumns { advice, .. } => match advice.is_empty() {
+            true => vec![columns.to_owned()],
+            false => vec!["give the separator with --separator".to_owned()],
+        },
         winback::Error::InvalidRows { report } | winback::Error::NoOrders { report } => {
             let mut hints: Vec<String> = options_of(report).into_iter().map(str::to_owned).collect();
             if matches!(error, winback::Error::InvalidRows { .. }) {
@@ -137,7 +148,7 @@ fn hints(error: &winback::Error) -> Vec<String> {
             hints
         }
         winback::Error::NoCutoffs { .. } | winback::Error::EmptySplit { .. } => {
-            vec!["the options are --horizon-days, --lead-days, --first-cutoff and --until".to_owned()]
+            vec![days.to_owned()]
         }
         _ => Vec::new(),
     }
@@ -157,9 +168,6 @@ fn options_of(report: &InputReport) -> Vec<&'static str> {
     }
     if has(FaultKind::RejectedRefund) {
         options.push("say what becomes of refunds with --refunds net or --refunds drop");
-    }
-    if has(FaultKind::UnknownWord) {
-        options.push("flags are 0 or 1, true or false, yes or no; kinds of incidents and causes are listed by `losses --help`");
     }
     options
 }

@@ -1,15 +1,11 @@
-//! What was wrong with which rows, and what is worth knowing of the rest?
+//! What was wrong with which rows?
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::day::Day;
-
 /// How many rows of each fault are shown.
 pub(crate) const EXAMPLES_PER_FAULT: usize = 5;
-/// One duplicate in so many rows is more than chance.
-const MANY_DUPLICATES: u64 = 4;
 /// How many characters of a faulty value are shown.
 const VALUE_CHARACTERS: usize = 60;
 
@@ -58,6 +54,12 @@ pub enum FaultKind {
     BeforeFirstPurchase,
     /// The text is none of the words that can stand here.
     UnknownWord,
+    /// The customer stands twice where once is meant.
+    DuplicateId,
+    /// A number that is not between 0 and 1.
+    NotAShare,
+    /// The date lies before one that it must follow.
+    DatesOutOfOrder,
 }
 
 impl FaultKind {
@@ -85,6 +87,9 @@ impl FaultKind {
             FaultKind::InvalidProbability => "probability is not a number above 0 and at most 1",
             FaultKind::BeforeFirstPurchase => "date lies before the customer's first purchase",
             FaultKind::UnknownWord => "none of the words that can stand here",
+            FaultKind::DuplicateId => "customer id stands twice",
+            FaultKind::NotAShare => "number is not between 0 and 1",
+            FaultKind::DatesOutOfOrder => "date lies before one that it must follow",
         }
     }
 
@@ -123,6 +128,9 @@ impl FaultKind {
             FaultKind::UnknownWord => {
                 "see the documentation of this table for the words, or drop invalid rows"
             }
+            FaultKind::DuplicateId => "keep one row per customer",
+            FaultKind::NotAShare => "write a share such as 0.25, not per cent",
+            FaultKind::DatesOutOfOrder => "correct one of the two dates",
         }
     }
 }
@@ -149,6 +157,9 @@ pub struct Fault {
     pub rows: u64,
     /// The first five such rows of a log, all such rows of a side table.
     pub examples: Vec<FaultExample>,
+    /// The words that can stand here, where they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 impl fmt::Display for Fault {
@@ -168,207 +179,10 @@ impl fmt::Display for Fault {
         if self.rows > shown {
             write!(f, "\n    and {} more", self.rows - shown)?;
         }
-        write!(f, "\n    {}", self.kind.advice())
-    }
-}
-
-/// Something worth knowing of rows that were kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Notice {
-    /// No amount column: everything about money is left out.
-    NoAmounts,
-    /// Rows equal to an earlier one in every column read (customer, day, amount, discount, segments).
-    DuplicateRows {
-        /// Rows beyond the first of each kind.
-        rows: u64,
-        /// Rows kept in all.
-        of: u64,
-    },
-    /// Rows whose amount is 0.
-    ZeroAmounts {
-        /// How many rows.
-        rows: u64,
-    },
-    /// Rows with a negative amount, netted against the purchases of their day.
-    Refunds {
-        /// How many rows.
-        rows: u64,
-    },
-    /// Rows with a negative amount that the reading policy sets aside.
-    RefundsSetAside {
-        /// How many rows.
-        rows: u64,
-    },
-    /// Rows dated after the day the log was declared complete for, set aside.
-    AfterObservedUntil {
-        /// How many rows.
-        rows: u64,
-        /// The last day kept.
-        observed_until: Day,
-    },
-    /// Rows without a discount, read as 0.
-    MissingDiscounts {
-        /// How many rows.
-        rows: u64,
-    },
-    /// Rows without a value in a segment column; they belong to no segment value.
-    MissingSegments {
-        /// The segment column.
-        column: String,
-        /// How many rows.
-        rows: u64,
-    },
-    /// Customers who never bought, only sent back.
-    RefundOnlyCustomers {
-        /// How many customers.
-        customers: u64,
-    },
-    /// Orders that share their customer's day with another and were merged into one purchase.
-    DaysMerged {
-        /// Orders beyond the first of their day.
-        orders: u64,
-    },
-    /// A stretch of the log in which nobody bought.
-    Hole {
-        /// The last day with a purchase before it.
-        after: Day,
-        /// The first day with a purchase after it.
-        until: Day,
-        /// How many such stretches there are; this one is the longest.
-        holes: u64,
-    },
-    /// Customers whose first order lies in the log's first days and who may be older than the log.
-    FirstOrderAtLogStart {
-        /// Share of all customers with a purchase, 0 to 1.
-        fraction: f64,
-        /// How many days count as the log's start.
-        days: i32,
-    },
-    /// Columns that nothing is read from.
-    UnreadColumns {
-        /// Their names.
-        columns: Vec<String>,
-    },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Notice::NoAmounts => write!(
-                f,
-                "no amount column: features about money are left out, and a refund counts as a purchase"
-            ),
-            Notice::DuplicateRows { rows, of } => {
-                write!(
-                    f,
-                    "{rows} {} in every column read; kept",
-                    plural(*rows, "row equals an earlier one", "rows equal an earlier one")
-                )?;
-                match rows.saturating_mul(MANY_DUPLICATES) >= *of {
-                    true => write!(f, ", but so many suggest that a file was read twice"),
-                    false => Ok(()),
-                }
-            }
-            Notice::ZeroAmounts { rows } => {
-                write!(f, "{rows} {} an amount of 0; kept as free", plural(*rows, "row has", "rows have"))
-            }
-            Notice::Refunds { rows } => {
-                write!(
-                    f,
-                    "{rows} {}, netted against the purchases of their day",
-                    plural(*rows, "row is a refund", "rows are refunds")
-                )
-            }
-            Notice::RefundsSetAside { rows } => {
-                write!(f, "{rows} {} set aside", plural(*rows, "refund row", "refund rows"))
-            }
-            Notice::AfterObservedUntil { rows, observed_until } => {
-                write!(f, "{rows} {} after {observed_until} set aside", plural(*rows, "row", "rows"))
-            }
-            Notice::MissingDiscounts { rows } => {
-                write!(f, "{rows} {} no discount; read as 0", plural(*rows, "row has", "rows have"))
-            }
-            Notice::MissingSegments { column, rows } => {
-                write!(f, "{rows} {} no value in `{column}`", plural(*rows, "row has", "rows have"))
-            }
-            Notice::RefundOnlyCustomers { customers } => {
-                write!(
-                    f,
-                    "{customers} {} only refunds and no purchase",
-                    plural(*customers, "customer has", "customers have")
-                )
-            }
-            Notice::DaysMerged { orders } => {
-                write!(
-                    f,
-                    "{orders} {} with another order of the same customer and day",
-                    plural(*orders, "order was merged", "orders were merged")
-                )
-            }
-            Notice::Hole { after, until, holes } => {
-                write!(f, "nobody bought between {after} and {until}")?;
-                if *holes > 1 {
-                    write!(f, " (the longest of {holes} such holes)")?;
-                }
-                write!(f, "; check that no orders are missing there")
-            }
-            Notice::FirstOrderAtLogStart { fraction, days } => {
-                write!(
-                    f,
-                    "{:.0} % of customers first bought in the log's first {days} days and may be older than the log",
-                    fraction * 100.0
-                )
-            }
-            Notice::UnreadColumns { columns } => {
-                let names: Vec<String> = columns.iter().map(|name| shown(name)).collect();
-                write!(
-                    f,
-                    "{} {} not read; check for misspelt names",
-                    plural(columns.len() as u64, "column", "columns"),
-                    names.join(", ")
-                )
-            }
+        match self.words.as_slice() {
+            [] => write!(f, "\n    {}", self.kind.advice()),
+            words => write!(f, "\n    write one of {}, or drop invalid rows", words.join(", ")),
         }
-    }
-}
-
-/// What one read found: every row is kept, or dropped under a named fault.
-///
-/// `rows_read == rows_kept + rows_dropped`, always.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct InputReport {
-    /// The files read, in order; empty for a frame.
-    pub sources: Vec<String>,
-    /// Rows found.
-    pub rows_read: u64,
-    /// Rows without a fault.
-    pub rows_kept: u64,
-    /// Rows with at least one fault.
-    pub rows_dropped: u64,
-    /// The faults found, in the order of [`FaultKind`].
-    pub faults: Vec<Fault>,
-    /// What is worth knowing of the rows kept.
-    pub notices: Vec<Notice>,
-}
-
-impl fmt::Display for InputReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} read", self.rows_read, plural(self.rows_read, "row", "rows"))?;
-        match self.sources.as_slice() {
-            [] => {}
-            [only] => write!(f, " from {only}")?,
-            several => write!(f, " from {} files", several.len())?,
-        }
-        write!(f, ", {} without faults, {} with", self.rows_kept, self.rows_dropped)?;
-        for fault in &self.faults {
-            write!(f, "\n  {fault}")?;
-        }
-        for notice in &self.notices {
-            write!(f, "\n  note: {notice}")?;
-        }
-        Ok(())
     }
 }
 
@@ -381,44 +195,6 @@ pub(crate) fn shown(value: &str) -> String {
     format!("`{text}`")
 }
 
-fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+pub(super) fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn report_reads_like_a_page() {
-        let report = InputReport {
-            sources: vec!["orders.csv".into()],
-            rows_read: 9,
-            rows_kept: 2,
-            rows_dropped: 7,
-            faults: vec![Fault {
-                kind: FaultKind::UnparseableDate,
-                column: "day".into(),
-                rows: 7,
-                examples: vec![FaultExample {
-                    source: "orders.csv".into(),
-                    row: 3,
-                    value: shown("31/12/2020"),
-                }],
-            }],
-            notices: vec![Notice::ZeroAmounts { rows: 1 }],
-        };
-        assert_eq!(
-            report.to_string(),
-            "9 rows read from orders.csv, 2 without faults, 7 with\n  7 rows: date cannot be read (column `day`)\n    \
-             orders.csv row 3: `31/12/2020`\n    and 6 more\n    write dates as YYYY-MM-DD, or give the date \
-             format\n  note: 1 row has an amount of 0; kept as free"
-        );
-    }
-
-    #[test]
-    fn long_and_odd_values_are_cut_and_escaped() {
-        assert_eq!(shown("a\nb"), "`a\\nb`");
-        assert_eq!(shown(&"x".repeat(100)), format!("`{}…`", "x".repeat(60)));
-    }
 }

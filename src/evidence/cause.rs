@@ -48,6 +48,20 @@ impl Cause {
             Cause::Unknown => "Unknown",
         }
     }
+
+    /// The cause of that name, in any case; blanks, hyphens and underscores do not matter.
+    ///
+    /// ```
+    /// use winback::evidence::Cause;
+    ///
+    /// assert_eq!(Cause::parse("service failure"), Some(Cause::ServiceFailure));
+    /// assert_eq!(Cause::parse("too dear"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let letters: String = text.chars().filter(|letter| !" -_".contains(*letter)).collect();
+        Self::ALL.into_iter().find(|cause| cause.name().eq_ignore_ascii_case(&letters))
+    }
 }
 
 impl fmt::Display for Cause {

@@ -95,16 +95,21 @@ impl Changes {
             let (segment, value, cause) = (text("segment"), text("value"), text("cause"));
             let (Some(segment), Some(value)) = (segment, value) else { continue };
             match history.segment_values(&segment) {
-                None => table.fault(FaultKind::UnknownWord, "segment", row, &segment),
+                None => {
+                    let columns = history.reading().columns().segments();
+                    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+                    table.unknown_word("segment", row, &segment, &columns);
+                }
                 Some(values) if !values.contains(&value) => {
                     table.fault(FaultKind::UnknownWord, "value", row, &value);
                 }
                 Some(_) => {}
             }
             if let Some(cause) = cause.filter(|cause| reasons.cause(cause).is_none()) {
-                table.fault(FaultKind::UnknownWord, "cause", row, &cause);
+                table.unknown_word("cause", row, &cause, &Cause::ALL.map(Cause::name));
             }
         }
+        table.note_after("changed_on", history.observed_until());
         let (kept, table, report) = table.finish()?;
         let rows = kept.into_iter().filter_map(|row| {
             let text = |column: &str| table.texts(column)[row].clone();

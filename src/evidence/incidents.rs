@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::table::{TableParams, TableReport};
 use crate::day::Day;
-use crate::error::{FaultKind, Result};
+use crate::error::Result;
 use crate::history::{History, Holds, Need, SideColumn, SideInput};
 
 /// What kind of thing happened.
@@ -88,6 +88,15 @@ pub struct Incident {
     pub cost: Option<f64>,
 }
 
+/// An incident of a customer of the log, by rank.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Placed {
+    pub(crate) rank: u32,
+    pub(crate) day: Day,
+    pub(crate) kind: IncidentKind,
+    pub(crate) cost: Option<f64>,
+}
+
 /// Incidents, in the order of the table: `customer_id, occurred_on, kind[, cost]`.
 ///
 /// ```
@@ -138,13 +147,17 @@ impl Incidents {
         &self.report
     }
 
-    /// Customer by rank, day and kind of each incident of who is in the log, by customer and day.
-    pub(crate) fn by_rank(&self, history: &History) -> Vec<(u32, Day, IncidentKind)> {
+    /// The incidents of who is in the log, by customer, day and kind.
+    pub(crate) fn placed(&self, history: &History) -> Vec<Placed> {
         let of = |row: &Incident| {
-            Some((history.ids().rank_of(&row.customer_id)? as u32, row.occurred_on, row.kind))
+            let rank = history.ids().rank_of(&row.customer_id)? as u32;
+            Some(Placed { rank, day: row.occurred_on, kind: row.kind, cost: row.cost })
         };
-        let mut all: Vec<_> = self.rows.iter().filter_map(of).collect();
-        all.sort_unstable();
+        let mut all: Vec<Placed> = self.rows.iter().filter_map(of).collect();
+        let cost = |one: &Placed| one.cost.unwrap_or(f64::NEG_INFINITY);
+        all.sort_by(|a, b| {
+            (a.rank, a.day, a.kind).cmp(&(b.rank, b.day, b.kind)).then(cost(a).total_cmp(&cost(b)))
+        });
         all
     }
 
@@ -158,10 +171,11 @@ impl Incidents {
         let mut table = table.take(input, &columns)?;
         let ranks = table.match_ids("customer_id", history);
         table.refuse_before_first_purchase("occurred_on", &ranks, history);
+        table.note_after("occurred_on", history.observed_until());
         let kinds: Vec<Option<String>> = table.texts("kind").to_vec();
         for (row, kind) in kinds.iter().enumerate() {
             if let Some(kind) = kind.as_ref().filter(|kind| IncidentKind::parse(kind).is_none()) {
-                table.fault(FaultKind::UnknownWord, "kind", row, kind);
+                table.unknown_word("kind", row, kind, &IncidentKind::ALL.map(IncidentKind::name));
             }
         }
         let (kept, table, report) = table.finish()?;

@@ -43,7 +43,8 @@ impl ReasonsParams {
         self
     }
 
-    /// Says which cause a code of the business stands for. Case, blanks and punctuation do not matter.
+    /// Says which cause a code of the business stands for, before common words are tried. Case, blanks and
+    /// punctuation do not matter.
     #[must_use]
     pub fn with_code(mut self, code: impl AsRef<str>, cause: Cause) -> Self {
         self.codes.insert(plain(code.as_ref()), cause);
@@ -101,6 +102,7 @@ impl ReasonsParams {
         let mut table = self.table.take(input, &columns)?;
         let ranks = table.match_ids("customer_id", history);
         table.refuse_before_first_purchase("lost_on", &ranks, history);
+        table.note_after("lost_on", history.observed_until());
         let (kept, table, report) = table.finish()?;
         let text = |name: &str, row: usize| table.texts(name)[row].clone();
         let number = |name: &str, row: usize| Some(table.numbers(name)[row]).filter(|value| !value.is_nan());
@@ -224,8 +226,9 @@ impl Reasons {
         Reasons { rows: self.rows.iter().filter(known).cloned().collect(), ..self.clone() }
     }
 
-    /// The main cause of each customer by rank: that stated most often, of several the one stated last.
-    /// `Unknown` where nothing else was stated, `None` where nobody said anything.
+    /// The main cause of each customer by rank: that stated most often; of several, that of the latest `lost_on`
+    /// (rows without one come first), then that farthest down the table. `Unknown` where nothing else was stated,
+    /// `None` where nobody said anything.
     #[must_use]
     pub fn causes(&self, history: &History) -> Vec<Option<Cause>> {
         let mut causes = vec![None; history.customers()];
@@ -283,7 +286,9 @@ impl Reasons {
     }
 }
 
-/// The cause stated most often, of several the one stated last; by day where all rows have one.
+/// The cause stated most often; of several, the one with the latest `lost_on`, where a row without a day comes
+/// before all days; and of several on one day, the one farthest down the table. `Unknown` only where nothing else
+/// was stated.
 fn main_cause(rows: &[&Reason]) -> Option<Cause> {
     let mut votes: BTreeMap<Cause, (usize, (Option<Day>, usize))> = BTreeMap::new();
     for (at, reason) in rows.iter().enumerate() {

@@ -12,6 +12,9 @@ use crate::history::{History, InvalidRows, SideCells, SideColumn, SideInput, Sid
 /// How many ids that nobody has are shown.
 const SHOWN_IDS: usize = 5;
 
+/// What a flag can be, in any case.
+const FLAGS: [&str; 6] = ["0", "1", "true", "false", "yes", "no"];
+
 /// How a side table is read.
 ///
 /// | setting | default |
@@ -85,7 +88,7 @@ impl TableParams {
         let Self { separator, date_format, decimal_comma, .. } = self;
         let found = read_side(input, columns, *separator, date_format.as_deref(), *decimal_comma)?;
         let names = columns.iter().map(|column| column.name.clone()).collect();
-        Ok(SideTable { names, found, ids: None, invalid_rows: self.invalid_rows })
+        Ok(SideTable { names, found, ids: None, notices: Vec::new(), invalid_rows: self.invalid_rows })
     }
 }
 
@@ -95,6 +98,7 @@ pub(crate) struct SideTable {
     names: Vec<String>,
     found: SideRows,
     ids: Option<IdMatch>,
+    notices: Vec<Notice>,
     invalid_rows: InvalidRows,
 }
 
@@ -144,7 +148,7 @@ impl SideTable {
         let flags: Vec<Option<bool>> = texts.iter().map(|text| flag(text.as_deref()?)).collect();
         for (row, (known, found)) in flags.iter().zip(texts).enumerate() {
             if let (None, Some(found)) = (known, found) {
-                self.fault(FaultKind::UnknownWord, column, row, found);
+                self.unknown_word(column, row, found, &FLAGS);
             }
         }
         flags
@@ -164,7 +168,43 @@ impl SideTable {
                 fault.rows += 1;
                 fault.examples.push(example);
             }
-            None => faults.push(Fault { kind, column: column.to_owned(), rows: 1, examples: vec![example] }),
+            None => faults.push(Fault {
+                kind,
+                column: column.to_owned(),
+                rows: 1,
+                examples: vec![example],
+                words: Vec::new(),
+            }),
+        }
+    }
+
+    /// Adds the fault that a text is none of these words.
+    pub(crate) fn unknown_word(
+        &mut self,
+        column: &str,
+        row: usize,
+        value: impl fmt::Display,
+        words: &[&str],
+    ) {
+        self.fault(FaultKind::UnknownWord, column, row, value);
+        let is_own = |fault: &&mut Fault| fault.kind == FaultKind::UnknownWord && fault.column == column;
+        if let Some(fault) = self.found.faults.iter_mut().find(is_own) {
+            fault.words = words.iter().map(|&word| word.to_owned()).collect();
+        }
+    }
+
+    /// Adds something worth knowing of the rows that are kept.
+    pub(crate) fn note(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Notes rows dated after the last day the log is complete for: they tell nothing of what it holds.
+    pub(crate) fn note_after(&mut self, column: &str, observed_until: Day) {
+        let after = |day: &Option<Day>| day.is_some_and(|day| day > observed_until);
+        let days = self.days(column).iter().enumerate();
+        let rows = days.filter(|(row, day)| after(day) && self.is_sound(*row)).count() as u64;
+        if rows > 0 {
+            self.note(Notice::AfterObservedUntil { rows, observed_until });
         }
     }
 
@@ -224,16 +264,17 @@ impl SideTable {
         let SideRows { source, rows, faults, unread, .. } = &mut self.found;
         // In the order of kinds, as in the report of a log; columns as they were asked for.
         faults.sort_by_key(|fault| fault.kind);
+        let mut notices = std::mem::take(&mut self.notices);
+        if !unread.is_empty() {
+            notices.push(Notice::UnreadColumns { columns: std::mem::take(unread) });
+        }
         let input = InputReport {
             sources: Some(source.clone()).filter(|name| !name.is_empty()).into_iter().collect(),
             rows_read: *rows as u64,
             rows_kept: kept.len() as u64,
             rows_dropped: (*rows - kept.len()) as u64,
             faults: std::mem::take(faults),
-            notices: match unread.is_empty() {
-                true => Vec::new(),
-                false => vec![Notice::UnreadColumns { columns: std::mem::take(unread) }],
-            },
+            notices,
         };
         if input.rows_dropped > 0 && self.invalid_rows == InvalidRows::Reject {
             return Err(Error::InvalidRows { report: Box::new(input) });

@@ -66,6 +66,7 @@ impl<'a> Faults<'a> {
             column: column.to_owned(),
             rows: 0,
             examples: Vec::new(),
+            words: Vec::new(),
         });
         fault.rows += 1;
         if fault.examples.len() < self.most_examples {

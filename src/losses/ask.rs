@@ -7,8 +7,8 @@ use md5::{Digest, Md5};
 use polars::prelude::{Column, DataFrame};
 use serde::{Serialize, Serializer};
 
-use super::lapse::Lapses;
-use super::periods::{Worth, lapses_of};
+use super::lapse::{Lapses, lapses_of};
+use super::worth::Worth;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::{Cause, Reasons};
@@ -63,8 +63,8 @@ impl AskParams {
     /// probability is 1. Of all others so many are drawn at random, each with the same chance, which is
     /// their inclusion probability. Put both back into the table of reasons, and shares are weighted right.
     ///
-    /// Value is what the customer was expected to spend in the H days after their last purchase; without
-    /// amounts nobody is chosen by value.
+    /// Value is what the customer would have spent in the H days after their last purchase, had they come back in
+    /// them; without amounts nobody is chosen by value.
     ///
     /// # Formula
     /// ```text
@@ -128,8 +128,8 @@ impl AskParams {
     }
 }
 
-/// What a customer was expected to spend when they had bought last.
-pub(super) fn value_when_last_seen(history: &History, lapses: &Lapses, worth: &Worth, rank: u32) -> f64 {
+/// What a customer was worth when they had bought last.
+fn value_when_last_seen(history: &History, lapses: &Lapses, worth: &Worth, rank: u32) -> f64 {
     let run = history.run(rank as usize).until(lapses.as_of);
     let Some(&last) = run.days.last() else { return 0.0 };
     let back = lapses_of(&lapses.lapses, rank).iter().filter_map(|lapse| lapse.returned_on).next_back();

@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::LEVEL;
-use super::cohorts::Cohort;
+use super::cohorts::{AGES, Cohort, CohortPoint};
 use super::lapse::{Lapses, NaturalReturn};
-use super::periods::{Period, PeriodLoss, TenureLoss, Worth, periods};
+use super::periods::{Period, PeriodLoss, TenureLoss, periods};
+use super::worth::Worth;
 use crate::day::{Day, Window};
 use crate::history::History;
 use crate::metrics::Interval;
@@ -67,11 +68,10 @@ pub struct PlainLoss {
 /// plain      bought in (D−365, D] and not in (D, D+365], of those who bought in (D−365, D], D = as-of − 365
 /// gross      lapsed in the period, of the not lapsed on the day before it
 /// net        (lapsed − returned in the period), of the same
-/// by money   the same of Σ expected spend in the next H days on the day before the period:
-///            P(alive) · H·(r+x)/(α+T) · (Σ own amounts + 2·mean amount of everyone) / (own purchases + 2)
+/// by money   the same of Σ value on the day before the period: what a customer would spend in the next H days,
+///            should they come back in them: E[N]/P(N > 0) · (K + 2 M)/(n + 2), N their purchases by MBG/NBD, K what
+///            they bought and kept with n purchases, M everyone's mean
 /// ```
-/// Who is about to lapse is hardly expected to spend any more, so that shares by money lie below those by
-/// customers.
 ///
 /// One rate for customers of all tenures misleads: in the cohort 1000, 631, 468, 382, 326 yearly losses fall
 /// from 37 % to 15 %, and a business that grows seems to lose more of them.
@@ -164,29 +164,46 @@ impl fmt::Display for Attrition {
                 write!(f, "no plain yearly number: {reason}")?;
             }
         }
-        let settled = self.quarters.iter().filter(|quarter| quarter.is_settled).count();
-        write!(
-            f,
-            "\n\nby quarter\n  {:<9}{:>9}{:>8}{:>9}{:>22}{:>9}{:>10}{:>22}{:>22}",
-            "quarter",
-            "at risk",
-            "lost",
-            "returned",
-            "gross loss",
-            "net",
-            "by money",
-            "first year",
-            "tenure mix of all"
-        )?;
-        for quarter in &self.quarters[self.quarters.len().saturating_sub(SHOWN)..] {
-            write!(f, "\n{quarter}")?;
+        let known = self.quarters.iter().filter(|quarter| quarter.at_risk > 0);
+        let known: Vec<&PeriodLoss> = known.collect();
+        let shown = &known[known.len().saturating_sub(SHOWN)..];
+        if !shown.is_empty() {
+            write!(
+                f,
+                "\n\nby quarter\n  {:<10}{:>8}{:>7}{:>11}{:>24}{:>9}{:>10}{:>12}{:>11}{:>17}",
+                "",
+                "at risk",
+                "lost",
+                "came back",
+                "lost, of at risk",
+                "net",
+                "by money",
+                "first year",
+                "same mix*",
+                "came and lapsed"
+            )?;
+            shown.iter().try_for_each(|quarter| write!(f, "\n{quarter}"))?;
+            write!(f, "\n  * were all quarters' customers there equally long")?;
         }
-        if settled < self.quarters.len() {
-            write!(f, "\n  * the log was so young that few could have lapsed yet")?;
+        if shown.iter().any(|quarter| !quarter.is_settled) {
+            write!(f, "\n  ~ the log was so young that few could have lapsed yet")?;
         }
-        write!(f, "\n\nstill there, by quarter of the first purchase")?;
+        write!(f, "\n\nnot lapsed yet, by quarter of the first purchase\n  {:<10}{:>10}", "", "customers")?;
+        let ages = || (0..AGES.len()).filter(|&at| self.cohorts.iter().any(|one| one.retention.len() > at));
+        for at in ages() {
+            write!(f, "{:>26}", format!("after {} days", AGES[at]))?;
+        }
         for cohort in &self.cohorts {
             write!(f, "\n{cohort}")?;
+        }
+        if self.cohorts.iter().flat_map(|cohort| &cohort.retention).any(|point| point.is_by_rule) {
+            write!(
+                f,
+                "\n  = who bought once cannot have lapsed so early: the rule says so, not the customers"
+            )?;
+        }
+        if self.cohorts.iter().any(|cohort| cohort.is_left_truncated) {
+            write!(f, "\n  ~ came while the log was young: many may be older customers")?;
         }
         Ok(())
     }
@@ -221,7 +238,7 @@ impl fmt::Display for PlainLoss {
 
 impl fmt::Display for PeriodLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if self.is_settled { ' ' } else { '*' };
+        let mark = if self.is_settled { ' ' } else { '~' };
         let percent =
             |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{:.1} %", 100.0 * share));
         let money = match (self.value_lost_amount, self.value_at_risk_amount) {
@@ -230,7 +247,7 @@ impl fmt::Display for PeriodLoss {
         };
         write!(
             f,
-            "  {:<8}{mark}{:>9}{:>8}{:>9}{:>22}{:>9}{:>10}{:>22}{:>22}",
+            "  {:<9}{mark}{:>8}{:>7}{:>11}{:>24}{:>9}{:>10}{:>12}{:>11}{:>17}",
             self.period.name,
             self.at_risk,
             self.lost,
@@ -238,27 +255,27 @@ impl fmt::Display for PeriodLoss {
             shown_share(self.gross.as_ref()),
             percent(self.net_fraction),
             percent(money),
-            shown_share(self.first_year.share.as_ref()),
-            shown_share(self.standardised.as_ref().map(|standardised| &standardised.share))
+            percent(self.first_year.share.map(|share| share.estimate)),
+            percent(self.standardised.as_ref().map(|standardised| standardised.share.estimate)),
+            self.came_and_lapsed
         )
     }
 }
 
 impl fmt::Display for Cohort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  {:<9}{:>7} customers", self.name, self.customers)?;
+        let mark = if self.is_left_truncated { '~' } else { ' ' };
+        write!(f, "  {:<9}{mark}{:>10}", self.name, self.customers)?;
         if self.is_too_young {
-            return write!(f, ", too young to say");
+            return write!(f, "  too young to say");
         }
-        for point in &self.retention {
-            write!(f, ", after {} days {}", point.age_days, shown_share(Some(&point.kept)))?;
+        for CohortPoint { kept, is_by_rule, .. } in &self.retention {
+            let mark = if *is_by_rule { "= " } else { "" };
+            write!(f, "{:>26}", format!("{mark}{}", shown_share(Some(kept))))?;
         }
         if self.retention.is_empty() {
-            write!(f, ", {} lapsed so far", self.lapsed)?;
+            write!(f, "  {} lapsed so far", self.lapsed)?;
         }
-        match self.is_left_truncated {
-            true => write!(f, " (many may be older than the log)"),
-            false => Ok(()),
-        }
+        Ok(())
     }
 }

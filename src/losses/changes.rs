@@ -186,7 +186,7 @@ pub fn preventions(systemic: Option<&Systemic>, incidents: Option<&IncidentLosse
             amount_per_year: row.excess_amount.map(|amount| amount / years),
         });
     }
-    if let Some(IncidentLosses { rows, years }) = incidents {
+    if let Some(IncidentLosses { rows, years, .. }) = incidents {
         // Who left after praising was not driven out by it.
         let kind = |row: &IncidentLoss| IncidentKind::parse(&row.kind);
         let found = rows.iter().filter(|row| row.verdict == Verdict::Systemic && *years > 0.0);

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::LEVEL;
-use super::lapse::Lapses;
-use super::periods::{lapses_of, periods};
+use super::lapse::{Lapses, lapses_of};
+use super::periods::periods;
 use crate::day::Day;
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::KaplanMeier;
 
 /// Ages at which a cohort is looked at, in days.
-const AGES: [i32; 6] = [90, 180, 365, 730, 1_095, 1_460];
+pub(super) const AGES: [i32; 6] = [90, 180, 365, 730, 1_095, 1_460];
 
 /// The customers who first bought in a quarter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +48,9 @@ pub struct CohortPoint {
     pub age_days: i32,
     /// The share not lapsed yet, log-log interval.
     pub kept: Interval,
+    /// Whether who bought once cannot have lapsed by that age, whatever they do: the share is near 1 by the rule,
+    /// not by the customers.
+    pub is_by_rule: bool,
 }
 
 impl Lapses {
@@ -75,7 +78,10 @@ impl Lapses {
             let oldest = self.as_of.days_since(quarter.from.max(observed_from));
             let youngest = self.as_of.days_since(quarter.until);
             let is_too_young = first_silence.is_none_or(|days| oldest < days);
-            let point = |age: i32| Some(CohortPoint { age_days: age, kept: curve.interval(age, LEVEL)? });
+            let point = |age: i32| {
+                let is_by_rule = first_silence.is_none_or(|days| age < days);
+                Some(CohortPoint { age_days: age, kept: curve.interval(age, LEVEL)?, is_by_rule })
+            };
             let ages = AGES.into_iter().filter(|&age| age <= youngest && !is_too_young);
             Cohort {
                 name: quarter.name.clone(),

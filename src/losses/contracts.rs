@@ -8,8 +8,8 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use super::systemic::{Panel, PanelColumn, Systemic, SystemicParams, TenureBand, judge};
-use crate::error::{Error, FaultKind, Result};
-use crate::evidence::{Cause, ReasonsParams, TableParams, TableReport, UnmappedCode};
+use crate::error::{Error, FaultKind, Notice, Result};
+use crate::evidence::{Cause, ReasonsParams, SideTable, TableParams, TableReport, UnmappedCode};
 use crate::history::{Holds, NO_SEGMENT, Need, SideColumn, SideInput};
 use crate::rates::Basis;
 
@@ -80,7 +80,7 @@ impl Contracts {
 }
 
 impl ContractParams {
-    /// Names the customer's id; a row without one is a fault then.
+    /// Names the customer's id; a row without one, or with that of an earlier row, is a fault then.
     #[must_use]
     pub fn with_id(mut self, name: impl Into<String>) -> Self {
         self.id = Some(name.into());
@@ -166,6 +166,14 @@ impl ContractParams {
                 .filter(|&row| table.is_sound(row) && table.texts(id)[row].is_none())
                 .collect();
             empty.into_iter().for_each(|row| table.fault(FaultKind::MissingId, id, row, "null"));
+            repeated_ids(&mut table, id);
+        }
+        for name in &segments {
+            let is_empty = |&row: &usize| table.is_sound(row) && table.texts(name)[row].is_none();
+            let rows = (0..table.rows()).filter(is_empty).count() as u64;
+            if rows > 0 {
+                table.note(Notice::MissingSegments { column: (*name).clone(), rows });
+            }
         }
         let (kept, table, report) = table.finish()?;
         if kept.is_empty() {
@@ -245,6 +253,21 @@ impl ContractParams {
             ));
         }
         Ok(columns)
+    }
+}
+
+/// A customer who stands in several rows would be lost, or stay, several times: all but the first are faults.
+fn repeated_ids(table: &mut SideTable, id: &str) {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let ids = table.texts(id).to_vec();
+    for (row, id_text) in ids.into_iter().enumerate() {
+        let Some(text) = id_text.filter(|_| table.is_sound(row)) else { continue };
+        match first.get(&text) {
+            Some(&earlier) => {
+                table.fault(FaultKind::DuplicateId, id, row, format!("{text}, as in row {}", earlier + 1));
+            }
+            None => drop(first.insert(text, row)),
+        }
     }
 }
 

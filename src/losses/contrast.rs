@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::LEVEL;
 use super::lapse::Lapses;
-use super::profile::{Change, CustomerProfile, LEAST_PURCHASES, bought_within, profiles, quantile};
+use super::profile::{
+    Change, CustomerProfile, Favourite, LEAST_PURCHASES, bought_within, profiles, quantile,
+};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::History;
@@ -136,16 +138,7 @@ pub fn contrast(history: &History, lapses: &Lapses) -> Result<Contrast> {
             (profile.n_purchases >= LEAST_PURCHASES).then_some(profile.changes.contains(&change))
         });
     }
-    let mut values: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for favourite in compared.iter().flat_map(|(profile, _)| &profile.favourites) {
-        *values.entry((&favourite.column, &favourite.value)).or_default() += 1;
-    }
-    for ((column, value), _) in values.into_iter().filter(|(_, count)| *count >= LEAST_CUSTOMERS) {
-        add(format!("bought most at {column} {value}"), &|profile| {
-            let own = profile.favourites.iter().find(|favourite| favourite.column == column)?;
-            Some(own.value == value)
-        });
-    }
+    traits.extend(favourites(&compared));
     let level = 1.0 - (1.0 - LEVEL) / traits.len().max(1) as f64;
     let mut rows: Vec<ContrastRow> = traits
         .into_iter()
@@ -161,6 +154,25 @@ pub fn contrast(history: &History, lapses: &Lapses) -> Result<Contrast> {
         other.stands_out.cmp(&one.stands_out).then(size(other).total_cmp(&size(one)))
     });
     Ok(Contrast { landmark, customers: compared.len(), lost, days: needed, rows })
+}
+
+/// Which segment values the lost and the stayers bought at most, of those with a value in that column.
+fn favourites(compared: &[(&CustomerProfile, bool)]) -> Vec<(String, [usize; 4])> {
+    // Each customer counts once per column, so that a column of many values costs no more than one of few.
+    let mut columns: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    let mut values: BTreeMap<(&str, &str), [usize; 2]> = BTreeMap::new();
+    for (profile, lost) in compared {
+        for Favourite { column, value, .. } in &profile.favourites {
+            columns.entry(column).or_default()[usize::from(!lost)] += 1;
+            values.entry((column, value)).or_default()[usize::from(!lost)] += 1;
+        }
+    }
+    let counts = values.into_iter().filter_map(|((column, value), [lost, stayed])| {
+        let [of_lost, of_stayed] = columns.get(column).copied()?;
+        let is_told = lost + stayed >= LEAST_CUSTOMERS && of_lost > 0 && of_stayed > 0;
+        is_told.then(|| (format!("bought most at {column} {value}"), [lost, of_lost, stayed, of_stayed]))
+    });
+    counts.collect()
 }
 
 impl Contrast {

@@ -14,6 +14,7 @@ use super::reasons::{ReasonShares, reason_shares};
 use super::rule::LapseRule;
 use super::status::Statuses;
 use super::systemic::{ModelRisk, Systemic, SystemicParams};
+use super::tune::Tuning;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::{Cause, Evidence};
@@ -93,6 +94,14 @@ impl LossesParams {
         let mut left_out = Vec::new();
 
         let lapses = rule.find(history, as_of)?;
+        let tuning = match rule.tune_by(history, as_of) {
+            Ok(tuning) => Some(tuning),
+            Err(error @ Error::NoCutoffs { .. }) => {
+                left_out.push(format!("other limits of the lapse rule: {error}"));
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let statuses = lapses.statuses(history);
         let attrition = attrition(history, &lapses);
         let profiles = profiles(history, &lapses);
@@ -116,16 +125,16 @@ impl LossesParams {
         let changes = evidence.changes().map(effects).transpose()?;
         let prevention = preventions(systemic.as_ref(), incidents.as_ref());
 
-        let lost: Vec<(u32, Day)> =
-            lapses.lives().iter().filter_map(|life| Some((life.rank, life.lapsed_on?))).collect();
         let findings = findings(systemic.as_ref(), &drops);
-        let known = Known { lost: &lost, findings: &findings, stated: causes.as_deref().unwrap_or_default() };
+        let known =
+            Known { lapses: &lapses, findings: &findings, stated: causes.as_deref().unwrap_or_default() };
         let params = FollowersParams { similar: self.similar };
-        let followers = Followers::find(history, model, as_of, &known, params)?;
+        let followers = Followers::find(history, model, &known, params)?;
         Ok(Losses {
             as_of,
             horizon_days,
             lapses,
+            tuning,
             statuses,
             attrition,
             profiles,
@@ -222,13 +231,15 @@ fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
 /// What an examination of losses found.
 ///
 /// [`Display`](std::fmt::Display) is a page for a terminal. Serialised, it is a map with the keys `as_of`,
-/// `horizon_days`, `attrition`, `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`, `incidents`, `changes`, `prevention`,
-/// `followers`, `similar_causes`, `inputs` (what the reading of each table found) and `left_out`.
+/// `horizon_days`, `lapses` (the rule, how many, and whether it holds), `tuning` (other limits), `attrition`,
+/// `statuses`, `profile`, `reasons`, `reasons_known`, `systemic`, `systemic_totals`, `drops`, `business_drop`,
+/// `incidents`, `changes`, `prevention`, `followers`, `similar_causes`, `inputs` (what the reading of each table found) and `left_out`.
 #[derive(Clone, Debug)]
 pub struct Losses {
     pub(super) as_of: Day,
     pub(super) horizon_days: i32,
     pub(super) lapses: Lapses,
+    pub(super) tuning: Option<Tuning>,
     pub(super) statuses: Statuses,
     pub(super) attrition: Attrition,
     pub(super) profiles: Profiles,
@@ -289,6 +300,12 @@ impl Losses {
     #[must_use]
     pub fn lapses(&self) -> &Lapses {
         &self.lapses
+    }
+
+    /// What other limits of the lapse rule would have done; `None` where it is [left out](Self::left_out).
+    #[must_use]
+    pub fn tuning(&self) -> Option<&Tuning> {
+        self.tuning.as_ref()
     }
 
     /// How every customer stands.

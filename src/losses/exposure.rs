@@ -1,10 +1,7 @@
-//! What does a customer bring, and which findings are they exposed to?
+//! Which findings is a customer exposed to?
 
 use crate::day::Day;
 use crate::history::History;
-
-/// Everyone's mean amount counts as so many purchases of a customer's own.
-const MEAN_PURCHASES: f64 = 2.0;
 
 /// A finding that some customers are exposed to: a segment value, by column and text, and what was found there.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,31 +34,5 @@ impl<'a> Exposures<'a> {
             run.segment(column).last().is_some_and(|&last| last == code)
         };
         self.found.iter().filter(is_exposed).map(|(.., words)| (*words).to_owned()).collect()
-    }
-}
-
-/// What a purchase brings.
-pub(crate) struct Amounts {
-    /// Of everyone's purchases; NaN without amounts.
-    mean: f64,
-}
-
-impl Amounts {
-    pub(crate) fn new(history: &History, ranks: &[u32], as_of: Day) -> Self {
-        let known = |&rank: &u32| history.run(rank as usize).until(as_of);
-        let purchases: usize = ranks.iter().map(|rank| known(rank).days.len()).sum();
-        if !history.reading().columns().has_amount() {
-            return Amounts { mean: f64::NAN };
-        }
-        // Shares first, so that no sum of amounts overflows.
-        let share = |amount: &f64| amount.max(0.0) / purchases as f64;
-        Amounts { mean: ranks.iter().map(|rank| known(rank).net.iter().map(share).sum::<f64>()).sum() }
-    }
-
-    /// The customer's mean amount, drawn to everyone's.
-    pub(crate) fn of(&self, history: &History, rank: u32, as_of: Day) -> f64 {
-        let net = history.run(rank as usize).until(as_of).net;
-        let weight = net.len() as f64 + MEAN_PURCHASES;
-        net.iter().map(|amount| amount.max(0.0) / weight).sum::<f64>() + self.mean * (MEAN_PURCHASES / weight)
     }
 }

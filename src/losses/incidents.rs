@@ -1,39 +1,52 @@
 //! Do customers leave after an incident, more than others who were as active that day?
 
-use std::collections::BTreeMap;
+mod compare;
+mod groups;
+
 use std::fmt;
 
 use polars::prelude::*;
 use serde::Serialize;
 
-use super::systemic::{Verdict, activity_class, spend_of_year_before};
-use crate::day::{Day, Window};
+use self::compare::{Compared, Others};
+pub use self::groups::IncidentCounts;
+use self::groups::{Group, LEAST_EXPOSED, Scope};
+use super::systemic::Verdict;
+use crate::day::Day;
 use crate::error::{Error, Result};
-use crate::evidence::{IncidentKind, Incidents};
+use crate::evidence::Incidents;
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
-use crate::rates::{Basis, Stratum, q_values, stratified_ratio, upper_tail};
+use crate::rates::q_values;
 use crate::table;
 
 const LEVEL: f64 = 0.05;
 const MINIMUM_LIFT: f64 = 1.25;
-/// Kinds with fewer exposed are told together.
-const LEAST_EXPOSED: usize = 20;
-/// At most so many customers to compare with, evenly by rank.
-const MOST_OTHERS: usize = 20_000;
 
 /// Loss after incidents of one kind, or of a pattern of several.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IncidentLoss {
-    /// The kind, `small ones together` (kinds with fewer than 20 each), or `two or more` (a second one within
-    /// the horizon).
+    /// The kind, `small ones together` (kinds with fewer than 20 to compare each), or a pattern across kinds but
+    /// praise: `two or more` (a second one within the horizon) and, where 40 costs are known, `cost up to` what
+    /// half of them cost at most.
     pub kind: String,
-    /// Incidents that count: of recent customers, a horizon apart, with a horizon after them.
+    /// All incidents of it up to the day, compared or not.
+    pub incidents: usize,
+    /// What these cost by themselves, where said; `None` where of none.
+    pub cost_amount: Option<f64>,
+    /// Of how many that is known.
+    pub costs_known: usize,
+    /// Incidents that count: of recent customers, a horizon apart, with a horizon after them, and with others to
+    /// compare with.
     pub exposed: usize,
-    /// How many bought nothing in the horizon after.
+    /// How many of these bought nothing in the horizon after.
     pub lost: usize,
-    /// How many would have at the rates of others as active on that day.
+    /// How many would have at the rates of others as active on such a day.
     pub expected: Option<f64>,
+    /// Incidents that would count, were there others to compare with; in none of the other numbers.
+    pub exposed_alone: usize,
+    /// How many of these bought nothing in the horizon after.
+    pub lost_alone: usize,
     /// The Mantel–Haenszel risk ratio.
     pub lift: Option<f64>,
     /// Lower end of its 95 % interval.
@@ -49,17 +62,34 @@ pub struct IncidentLoss {
 }
 
 /// Loss after incidents, by kind and pattern.
+///
+/// # Formula
+/// ```text
+/// ratio = R/S, Mantel–Haenszel over strata of week, purchases in two horizons and recency
+/// var(ln ratio) = Σ over customers (Σ w (y − ŷ))² / R²      w = n0/N after an incident, −ratio n1/N of others,
+///                                                         ŷ = ratio p after one, p of others
+/// p = the stratum's losses / (ratio n1 + n0)
+/// ```
+/// or the variance of Greenland and Robins, where that is larger. Others count on many days, and customers
+/// may meet several incidents: both are drawn as whole customers.
+///
+/// # References
+/// [`stratified_ratio`](crate::rates::stratified_ratio); Liang and Zeger (1986), Biometrika 73:13–22, for the
+/// variance of clusters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IncidentLosses {
-    /// One per kind and pattern with any exposed.
+    /// One per kind and pattern with any incident.
     pub rows: Vec<IncidentLoss>,
     /// Years from the first counted incident to the last day that one could count.
     pub years: f64,
+    /// What became of every row of the table.
+    pub counts: IncidentCounts,
 }
 
 impl IncidentLosses {
-    /// Compares customers with an incident with those who had none in the horizon before that day and were as
-    /// active on it: the same purchases in two horizons, the same recency. Nothing after `as_of` counts.
+    /// Compares customers with an incident with those who had none in the horizon before a day of the same week
+    /// and were as active on it: the same purchases in two horizons, the same recency. Nothing after `as_of`
+    /// counts.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a horizon out of range, [`Error::AfterObserved`] for a day the log does not reach.
@@ -71,41 +101,34 @@ impl IncidentLosses {
         if as_of > observed_until {
             return Err(Error::AfterObserved { as_of, observed_until });
         }
-        let latest = as_of.plus_days(-horizon_days);
-        let mut all = incidents.by_rank(history);
-        all.retain(|&(_, day, _)| day <= as_of);
-        let groups = grouped(&all, latest, horizon_days);
-        let days = groups.values().flatten().map(|&(_, day)| day);
-        let others = OthersByDay::count(history, days.clone().collect(), horizon_days, &all);
-        let mut rows: Vec<(f64, IncidentLoss)> = Vec::new();
-        for (kind, exposed) in &groups {
-            let mut strata: BTreeMap<(Day, u32), Stratum> = BTreeMap::new();
-            let mut amount = 0.0;
-            for &(rank, day) in exposed {
-                let Some(state) = state(history, rank, day, horizon_days) else { continue };
-                let stratum = strata.entry((day, state.0)).or_default();
-                stratum.exposed += 1.0;
-                stratum.exposed_events += u64::from(state.1);
-                if state.1 {
-                    amount += spend_of_year_before(&history.run(rank as usize), day);
-                }
-            }
-            for (place, stratum) in &mut strata {
-                let (lost, count) = others.counts.get(place).copied().unwrap_or_default();
-                (stratum.other_events, stratum.others) = (lost, count as f64);
-            }
-            let strata: Vec<Stratum> = strata.into_values().collect();
-            rows.push(row(kind, &strata, history.reading().columns().has_amount().then_some(amount)));
-        }
+        let mut all = incidents.placed(history);
+        let mut counts = IncidentCounts {
+            rows: incidents.rows().len(),
+            not_in_log: incidents.rows().len() - all.len(),
+            ..IncidentCounts::default()
+        };
+        let in_log = all.len();
+        all.retain(|one| one.day <= as_of);
+        counts.after_as_of = in_log - all.len();
+        let scope = Scope { history, latest: as_of.plus_days(-horizon_days), horizon_days };
+        let groups = scope.groups(&all, &mut counts);
+        let mut days: Vec<Day> =
+            groups.iter().flat_map(|group| &group.exposed).map(|&(_, day)| day).collect();
+        days.sort_unstable();
+        days.dedup();
+        let first = days.first().copied();
+        let others = Others::look(history, days, horizon_days, &all);
+        let has_amount = history.reading().columns().has_amount();
+        let rows: Vec<(f64, IncidentLoss)> =
+            groups.iter().map(|group| row(group, &others.compare(&group.exposed), has_amount)).collect();
         let p: Vec<f64> = rows.iter().map(|row| row.0).filter(|p| !p.is_nan()).collect();
         let mut q = q_values(&p).into_iter();
         let rows = rows.into_iter().map(|(p, row)| {
             let q = if p.is_nan() { None } else { q.next() };
             IncidentLoss { verdict: verdict(&row, q), q, ..row }
         });
-        let first = days.min();
-        let years = first.map_or(0.0, |first| f64::from(latest.days_since(first) + 1) / 365.0);
-        Ok(IncidentLosses { rows: rows.filter(|row| row.exposed > 0).collect(), years })
+        let years = first.map_or(0.0, |first| f64::from(scope.latest.days_since(first) + 1) / 365.0);
+        Ok(IncidentLosses { rows: rows.collect(), years, counts })
     }
 
     /// One row per kind and pattern; see [`IncidentLoss`].
@@ -124,9 +147,13 @@ impl IncidentLosses {
         };
         table::frame(vec![
             texts("kind", &|row| row.kind.clone()),
+            counts("incidents", &|row| row.incidents),
+            floats("cost_amount", &|row| row.cost_amount),
             counts("exposed", &|row| row.exposed),
             counts("lost", &|row| row.lost),
             floats("expected", &|row| row.expected),
+            counts("exposed_alone", &|row| row.exposed_alone),
+            counts("lost_alone", &|row| row.lost_alone),
             floats("lift", &|row| row.lift),
             floats("low", &|row| row.low),
             floats("high", &|row| row.high),
@@ -137,111 +164,29 @@ impl IncidentLosses {
     }
 }
 
-/// The incidents of each kind and pattern, of one customer a horizon apart.
-fn grouped(
-    all: &[(u32, Day, IncidentKind)],
-    latest: Day,
-    horizon_days: i32,
-) -> BTreeMap<String, Vec<(u32, Day)>> {
-    let apart = |days: &mut dyn Iterator<Item = (u32, Day)>| {
-        let mut kept: Vec<(u32, Day)> = Vec::new();
-        for (rank, day) in days.filter(|&(_, day)| day <= latest) {
-            let far = kept.last().is_none_or(|last| last.0 != rank || day.days_since(last.1) >= horizon_days);
-            if far {
-                kept.push((rank, day));
-            }
-        }
-        kept
-    };
-    let mut groups = BTreeMap::new();
-    let mut small = Vec::new();
-    for kind in IncidentKind::ALL {
-        let own = apart(&mut all.iter().filter(|one| one.2 == kind).map(|one| (one.0, one.1)));
-        if own.len() >= LEAST_EXPOSED || kind == IncidentKind::Praise {
-            groups.insert(kind.name().to_owned(), own);
-        } else {
-            small.push(kind);
-        }
-    }
-    let few = apart(&mut all.iter().filter(|one| small.contains(&one.2)).map(|one| (one.0, one.1)));
-    groups.insert("small ones together".to_owned(), few);
-    let bad: Vec<&(u32, Day, IncidentKind)> =
-        all.iter().filter(|one| one.2 != IncidentKind::Praise).collect();
-    let again = bad.windows(2).filter(|pair| {
-        pair[0].0 == pair[1].0 && (0..horizon_days).contains(&pair[1].1.days_since(pair[0].1))
-    });
-    groups.insert("two or more".to_owned(), apart(&mut again.map(|pair| (pair[1].0, pair[1].1))));
-    groups
-}
-
-/// Class of activity on that day, and whether nothing was bought in the horizon after; `None` where the customer
-/// was not recent.
-fn state(history: &History, rank: u32, day: Day, horizon_days: i32) -> Option<(u32, bool)> {
-    let run = history.run(rank as usize);
-    let (class, _) = activity_class(&run, day, horizon_days)?;
-    Some((class, Window::label(day, 0, horizon_days).range_in(run.days).is_empty()))
-}
-
-/// Lost and all of the others, by day and class.
-struct OthersByDay {
-    counts: BTreeMap<(Day, u32), (u64, u64)>,
-}
-
-impl OthersByDay {
-    fn count(
-        history: &History,
-        mut days: Vec<Day>,
-        horizon_days: i32,
-        incidents: &[(u32, Day, IncidentKind)],
-    ) -> Self {
-        days.sort_unstable();
-        days.dedup();
-        let step = history.customers().div_ceil(MOST_OTHERS).max(1);
-        let mut counts: BTreeMap<(Day, u32), (u64, u64)> = BTreeMap::new();
-        for rank in (0..history.customers() as u32).step_by(step) {
-            let start = incidents.partition_point(|one| one.0 < rank);
-            let own = incidents[start..].iter().take_while(|one| one.0 == rank);
-            let own: Vec<Day> = own.map(|one| one.1).collect();
-            for &day in &days {
-                let window = Window::back_from(day, horizon_days);
-                if own.iter().any(|&incident| window.contains(incident)) {
-                    continue;
-                }
-                let Some((class, lost)) = state(history, rank, day, horizon_days) else { continue };
-                let count = counts.entry((day, class)).or_default();
-                count.0 += u64::from(lost);
-                count.1 += 1;
-            }
-        }
-        OthersByDay { counts }
-    }
-}
-
-fn row(kind: &str, strata: &[Stratum], amount: Option<f64>) -> (f64, IncidentLoss) {
-    let exposed = strata.iter().map(|stratum| stratum.exposed).sum::<f64>() as usize;
-    let lost = strata.iter().map(|stratum| stratum.exposed_events).sum::<u64>() as usize;
-    let ratio = stratified_ratio(strata, Basis::Customers, 1.0);
+fn row(group: &Group, found: &Compared, has_amount: bool) -> (f64, IncidentLoss) {
+    let &Compared { exposed, lost, alone, lost_alone, ratio, p, amount } = found;
     let finite = |number: f64| number.is_finite().then_some(number);
     let expected = ratio.and_then(|ratio| finite(ratio.expected));
-    let excess = expected.map(|expected| (1.0 - expected / lost as f64).clamp(0.0, 1.0));
-    let p = if exposed < LEAST_EXPOSED || ratio.is_none() {
-        f64::NAN
-    } else {
-        upper_tail(strata, Basis::Customers)
-    };
+    let excess = expected.and_then(|expected| finite(1.0 - expected / lost as f64));
     let row = IncidentLoss {
-        kind: kind.to_owned(),
+        kind: group.name.clone(),
+        incidents: group.incidents,
+        cost_amount: (group.costs > 0).then_some(group.cost),
+        costs_known: group.costs,
         exposed,
         lost,
         expected,
+        exposed_alone: alone,
+        lost_alone,
         lift: ratio.and_then(|ratio| finite(ratio.ratio)),
         low: ratio.and_then(|ratio| finite(ratio.low)),
         high: ratio.and_then(|ratio| finite(ratio.high)),
         q: None,
         verdict: Verdict::Insufficient,
-        excess_amount: amount.and_then(|amount| Some(amount * excess.filter(|share| share.is_finite())?)),
+        excess_amount: excess.filter(|_| has_amount).map(|share| amount * share.max(0.0)),
     };
-    (p, row)
+    (if exposed < LEAST_EXPOSED { f64::NAN } else { p }, row)
 }
 
 fn verdict(row: &IncidentLoss, q: Option<f64>) -> Verdict {
@@ -253,23 +198,52 @@ fn verdict(row: &IncidentLoss, q: Option<f64>) -> Verdict {
     }
 }
 
+impl fmt::Display for IncidentCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {} incidents {} are compared", self.rows, self.compared)?;
+        for (count, why) in [
+            (self.not_in_log, "of customers who are not in the log"),
+            (self.after_as_of, "after the day looked at"),
+            (self.too_late, "too late to know what followed"),
+            (self.not_recent, "of customers who had not bought lately"),
+            (self.again, "soon after another one alike"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {why}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for IncidentLosses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "after incidents, beside customers as active that day")?;
+        writeln!(f, "{}", self.counts)?;
+        writeln!(f, "loss after them, beside customers as active that week without one")?;
         for row in &self.rows {
             let short = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |n| format!("{n:.2}"));
-            writeln!(
+            write!(
                 f,
                 "  {}: {} of {} lost, {} expected, lift {} ({} to {}), {:?}",
                 row.kind,
                 row.lost,
                 row.exposed,
-                short(row.expected),
+                row.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.1}")),
                 short(row.lift),
                 short(row.low),
                 short(row.high),
                 row.verdict
             )?;
+            if row.exposed_alone > 0 {
+                write!(f, "; and {} of {} with whom nobody compares", row.lost_alone, row.exposed_alone)?;
+            }
+            if let Some(cost) = row.cost_amount {
+                write!(f, "; {} of {} cost {cost:.2} by themselves", row.costs_known, row.incidents)?;
+            }
+            if let Some(amount) = row.excess_amount.filter(|amount| *amount > 0.0) {
+                write!(f, "; who left beyond those expected had spent {amount:.2} in the year before")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -10,6 +10,8 @@ impl Serialize for Losses {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("as_of", &self.as_of)?;
         map.serialize_entry("horizon_days", &self.horizon_days)?;
+        map.serialize_entry("lapses", &self.lapses)?;
+        map.serialize_entry("tuning", &self.tuning)?;
         map.serialize_entry("attrition", &self.attrition)?;
         map.serialize_entry("statuses", self.statuses.table())?;
         map.serialize_entry("profile", &self.contrast)?;

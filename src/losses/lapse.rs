@@ -1,15 +1,15 @@
 //! Who is lost, and since when?
 
-use std::fmt;
+mod words;
+
 use std::sync::Arc;
 
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::LEVEL;
-use super::rule::{LapseRule, Limit, percent};
+use super::rule::LapseRule;
 use crate::btyd::{MbgNbd, MbgNbdPosterior, Summary};
 use crate::day::Day;
 use crate::error::{Error, Result};
@@ -203,6 +203,23 @@ impl Life {
     }
 }
 
+/// A customer's lapses, of those in order of customer.
+pub(super) fn lapses_of(lapses: &[Lapse], rank: u32) -> &[Lapse] {
+    let start = lapses.partition_point(|lapse| lapse.rank < rank);
+    let end = start + lapses[start..].partition_point(|lapse| lapse.rank == rank);
+    &lapses[start..end]
+}
+
+/// A customer who is lost on the day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Lost {
+    pub(crate) rank: u32,
+    pub(crate) lapsed_on: Day,
+    /// Intervals between purchases of one life, and the days they took together.
+    pub(crate) intervals: usize,
+    pub(crate) span_days: i32,
+}
+
 /// How many of the lapsed come back by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct NaturalReturn {
@@ -264,10 +281,46 @@ impl Lapses {
         &self.lapses
     }
 
+    /// Intervals between purchases of one life, and the days they took together: a silence that ended a life is
+    /// no part of a rhythm. `days` are all purchases up to the day.
+    pub(super) fn within_lives(&self, rank: u32, days: &[i32]) -> (usize, i32) {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return (0, 0) };
+        let mut found = (days.len() - 1, last - first);
+        for lapse in lapses_of(&self.lapses, rank) {
+            if let Some(back) = lapse.returned_on {
+                found = (found.0 - 1, found.1 - back.days_since(lapse.last_purchase));
+            }
+        }
+        found
+    }
+
+    /// Who is lost on the day, in order of customer.
+    pub(crate) fn lost(&self, history: &History) -> Vec<Lost> {
+        let lost = self.lives.iter().filter_map(|life| {
+            let days = history.run(life.rank as usize).until(self.as_of).days;
+            let (intervals, span_days) = self.within_lives(life.rank, days);
+            Some(Lost { rank: life.rank, lapsed_on: life.lapsed_on?, intervals, span_days })
+        });
+        lost.collect()
+    }
+
+    /// The life of a customer who had bought by the day.
+    pub(super) fn life(&self, rank: u32) -> Option<&Life> {
+        self.lives.get(self.ranks.binary_search(&rank).ok()?)
+    }
+
     /// How many came back within H days of a lapse; `None` where no lapse is that old.
     #[must_use]
     pub fn natural_return(&self) -> Option<&NaturalReturn> {
         self.natural_return.as_ref()
+    }
+
+    /// Whether more of the lapsed came back within H days than the limit allows, by more than chance: the log does
+    /// not keep to the model of rhythm, and calls customers lost too soon. [`LapseRule::tune`] tries other limits.
+    #[must_use]
+    pub fn is_contradicted(&self) -> bool {
+        let limit = self.rule.limit();
+        self.natural_return.is_some_and(|back| limit.is_some_and(|limit| back.share.low > limit))
     }
 
     /// The model of rhythm behind it; times in days.
@@ -296,54 +349,5 @@ impl Lapses {
             table::dates("lapsed_on", self.lapses.iter().map(|lapse| lapse.lapsed_on)),
             table::nullable_dates("returned_on", self.lapses.iter().map(|lapse| lapse.returned_on)),
         ])
-    }
-}
-
-/// What stands above the tables: the day, the rule, how many, how many came back, the rhythm.
-impl Serialize for Lapses {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut whole = serializer.serialize_struct("Lapses", 6)?;
-        whole.serialize_field("as_of", &self.as_of)?;
-        whole.serialize_field("rule", &self.rule)?;
-        whole.serialize_field("customers", &self.customers())?;
-        whole.serialize_field("lapsed", &self.lapsed())?;
-        whole.serialize_field("natural_return", &self.natural_return)?;
-        whole.serialize_field("rhythm", &self.rhythm)?;
-        whole.end()
-    }
-}
-
-impl fmt::Display for Lapses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (of, lost) = (self.customers(), self.lapsed());
-        write!(f, "{lost} of {of} customers ({:.0} %) are lost on {}", percent(lost, of), self.as_of)?;
-        write!(f, "\n  {}", self.rule)?;
-        if let (Limit::Chance(_), Some(silence)) =
-            (self.rule.limit, self.rule.first_silence(self.rhythm.model()))
-        {
-            write!(f, "; who has bought once is lost after {silence} days")?;
-        }
-        match &self.natural_return {
-            Some(NaturalReturn { lapsed, returned, share }) => write!(
-                f,
-                "\n  of {lapsed} who were lost at least {} days ago, {returned} came back within {0} days by themselves: {:.0} % ({:.0} to {:.0})",
-                self.rule.horizon_days,
-                100.0 * share.estimate,
-                100.0 * share.low,
-                100.0 * share.high
-            )?,
-            None => write!(
-                f,
-                "\n  nobody has been lost for {} days, so that nothing is known of returns",
-                self.rule.horizon_days
-            )?,
-        }
-        match self.rhythm.is_mostly_prior() {
-            true => write!(
-                f,
-                "\n  so few customers or repeat purchases say next to nothing of the rhythm: a stated prior stands in"
-            ),
-            false => Ok(()),
-        }
     }
 }

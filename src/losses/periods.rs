@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::LEVEL;
-use super::lapse::{Lapse, Lapses};
-use crate::btyd::Summary;
+use super::lapse::{Lapse, Lapses, lapses_of};
+use super::worth::Worth;
 use crate::day::Day;
 use crate::history::{History, Run};
 use crate::metrics::Interval;
@@ -18,8 +18,6 @@ const CUSTOMERS_PER_BLOCK: usize = 1 << 10;
 const TENURE_BANDS: [i32; 4] = [0, 91, 366, 731];
 /// The band in which the second year begins.
 const SECOND_YEAR: usize = 2;
-/// The mean amount of everyone counts as so many further purchases of each customer.
-const MEAN_PURCHASES: f64 = 2.0;
 
 /// A month or a quarter of the calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,12 +44,15 @@ pub struct PeriodLoss {
     pub returned: usize,
     /// Customers who bought for the first time in the period.
     pub joined: usize,
+    /// Customers who came, or came back, and lapsed within the period. They were not at risk at its start, and
+    /// are no part of [`lost`](Self::lost).
+    pub came_and_lapsed: usize,
     /// lost / `at_risk`, Wilson; `None` where nobody was at risk.
     pub gross: Option<Interval>,
     /// (lost − returned) / `at_risk`; below 0 where more came back.
     pub net_fraction: Option<f64>,
-    /// What those at risk were expected to spend in the next H days, on the day before the period; `None`
-    /// without amounts.
+    /// What those at risk would have spent in the next H days, had they all come back in them: by what was known
+    /// on the day before the period, and everyone's mean amount; `None` without amounts.
     pub value_at_risk_amount: Option<f64>,
     /// That of the lost.
     pub value_lost_amount: Option<f64>,
@@ -116,6 +117,7 @@ struct Counts {
     lost: [usize; 4],
     returned: usize,
     joined: usize,
+    came_and_lapsed: usize,
     value_at_risk: f64,
     value_lost: f64,
 }
@@ -128,68 +130,10 @@ impl Counts {
         }
         self.returned += other.returned;
         self.joined += other.joined;
+        self.came_and_lapsed += other.came_and_lapsed;
         self.value_at_risk += other.value_at_risk;
         self.value_lost += other.value_lost;
     }
-}
-
-/// What customers are expected to spend, by what was known on a day.
-///
-/// # Formula
-/// ```text
-/// p · H·(r+x)/(α+T) · (x+1+2)⁻¹(Σ amounts + 2·M)       p is P(alive), M the mean amount of everyone
-/// ```
-pub(super) struct Worth<'a> {
-    lapses: &'a Lapses,
-    /// `None` without amounts.
-    mean_amount: Option<f64>,
-}
-
-impl<'a> Worth<'a> {
-    pub(super) fn new(lapses: &'a Lapses, history: &History) -> Self {
-        let has_amount = history.reading().columns().has_amount();
-        let mean_amount = has_amount.then(|| {
-            let sums: Vec<(f64, usize)> = lapses
-                .ranks
-                .par_chunks(CUSTOMERS_PER_BLOCK)
-                .map(|ranks| {
-                    ranks.iter().fold((0.0, 0), |(sum, count), &rank| {
-                        let net = history.run(rank as usize).until(lapses.as_of).net;
-                        (sum + net.iter().map(|net| net.max(0.0)).sum::<f64>(), count + net.len())
-                    })
-                })
-                .collect();
-            let count: usize = sums.iter().map(|sum| sum.1).sum();
-            sums.iter().map(|sum| sum.0 / count.max(1) as f64).sum()
-        });
-        Worth { lapses, mean_amount }
-    }
-
-    /// Of a life that began with the purchase at `start` of the run, on a day not before its last purchase.
-    pub(super) fn of(&self, run: &Run, start: usize, on: Day) -> f64 {
-        let Some(mean) = self.mean_amount else { return f64::NAN };
-        let (Some(&first), Some(&last)) = (run.days.get(start), run.days.last()) else { return 0.0 };
-        let model = self.lapses.rhythm.model();
-        let repeats = (run.days.len() - 1 - start) as f64;
-        let age = f64::from(on.days_since_epoch() - first);
-        let summary = Summary::new(repeats, f64::from(last - first), age);
-        let purchases =
-            f64::from(self.lapses.rule.horizon_days()) * (model.r() + repeats) / (model.alpha() + age);
-        let weight = run.net.len() as f64 + MEAN_PURCHASES;
-        let amounts: f64 = run.net.iter().map(|net| net.max(0.0) / weight).sum();
-        model.p_alive(summary) * purchases * (amounts + mean * (MEAN_PURCHASES / weight))
-    }
-
-    pub(super) fn has_amounts(&self) -> bool {
-        self.mean_amount.is_some()
-    }
-}
-
-/// A customer's lapses, of those in order of customer.
-pub(super) fn lapses_of(lapses: &[Lapse], rank: u32) -> &[Lapse] {
-    let start = lapses.partition_point(|lapse| lapse.rank < rank);
-    let end = start + lapses[start..].partition_point(|lapse| lapse.rank == rank);
-    &lapses[start..end]
 }
 
 /// Where the life begins that a customer was in on a day, as a position in the run; `None` where they had not
@@ -251,6 +195,7 @@ impl Lapses {
                 lost,
                 returned: counts.returned,
                 joined: counts.joined,
+                came_and_lapsed: counts.came_and_lapsed,
                 gross: wilson(lost, at_risk, LEVEL),
                 net_fraction: (at_risk > 0).then_some(net),
                 value_at_risk_amount: worth.has_amounts().then_some(counts.value_at_risk),
@@ -276,6 +221,13 @@ impl Lapses {
             let eve = period.from.plus_days(-1);
             counts.joined += usize::from(within(first));
             counts.returned += lapses.iter().filter(|lapse| lapse.returned_on.is_some_and(within)).count();
+            // Of the life they were in on the eve, `lost` speaks; every other one that ended began since.
+            let ended = lapses.iter().filter(|lapse| within(lapse.lapsed_on));
+            let began = |lapse: &Lapse| match lapses.iter().rfind(|other| other.life < lapse.life) {
+                Some(before) => before.returned_on.is_some_and(within),
+                None => within(first),
+            };
+            counts.came_and_lapsed += ended.filter(|lapse| began(lapse)).count();
             let known = run.until(eve);
             let Some(start) = life_on(&known, lapses, eve) else { continue };
             let tenure = eve.days_since(first);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 use statrs::function::gamma::checked_gamma_lr;
 
-use super::lapse::Lapses;
+use super::lapse::{Lapse, Lapses, lapses_of};
 use crate::day::{Day, Window};
 use crate::error::Result;
 use crate::history::{CustomerIds, History, NO_SEGMENT, Run};
@@ -31,7 +31,8 @@ const HALVINGS: usize = 60;
 /// What changed in a customer's last three purchases against those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Change {
-    /// The intervals before them had a median at least twice that of those before.
+    /// The intervals before them had a median at least twice that of those before; without the silence before a
+    /// return.
     Fewer,
     /// Their median basket was at most half of that before.
     Smaller,
@@ -72,7 +73,8 @@ pub struct Favourite {
     pub share: f64,
 }
 
-/// A customer's habits, over all purchases up to the day. NaN is unknown.
+/// A customer's habits, over all purchases up to the day; intervals are those within lives, as the silence that
+/// ended one is no part of a rhythm. NaN is unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CustomerProfile {
     #[serde(skip)]
@@ -81,9 +83,10 @@ pub struct CustomerProfile {
     pub is_lost: bool,
     /// Purchases.
     pub n_purchases: usize,
-    /// Days between purchases, while the customer was there: (α+t_x)/(r+x).
+    /// Days between purchases, while the customer was there: (α+t)/(r+x), x intervals within lives of t days
+    /// together.
     pub usual_interval_days: f64,
-    /// Ends of its 90 % interval, from the customer's rate of purchases, Gamma(r+x, α+t_x).
+    /// Ends of its 90 % interval, from the customer's rate of purchases, Gamma(r+x, α+t).
     pub interval_low_days: f64,
     /// Upper end.
     pub interval_high_days: f64,
@@ -118,18 +121,19 @@ pub struct Profiles {
 pub fn profiles(history: &History, lapses: &Lapses) -> Profiles {
     let profile = |(&rank, is_lost): (&u32, bool)| {
         let run = history.run(rank as usize).until(lapses.as_of);
-        CustomerProfile { rank, is_lost, ..of_run(history, lapses, &run) }
+        CustomerProfile { rank, is_lost, ..of_run(history, lapses, rank, &run) }
     };
     let lost: Vec<bool> = lapses.lives.iter().map(|life| life.lapsed_on.is_some()).collect();
     let profiles = lapses.ranks.par_iter().zip(lost).map(profile).collect();
     Profiles { as_of: lapses.as_of, ids: Arc::clone(&lapses.ids), profiles }
 }
 
-fn of_run(history: &History, lapses: &Lapses, run: &Run) -> CustomerProfile {
+fn of_run(history: &History, lapses: &Lapses, rank: u32, run: &Run) -> CustomerProfile {
     let n = run.days.len();
     let model = lapses.rhythm.model();
     let span = run.days.last().zip(run.days.first()).map_or(0, |(last, first)| last - first);
-    let (shape, rate) = (model.r() + n.saturating_sub(1) as f64, model.alpha() + f64::from(span));
+    let (intervals, within) = lapses.within_lives(rank, run.days);
+    let (shape, rate) = (model.r() + intervals as f64, model.alpha() + f64::from(within));
     let gross: f64 = run.net.iter().sum::<f64>() + run.refunded.of(0..n).iter().sum::<f64>();
     let refunds = run.refunded.of(0..n).iter().chain(run.refund_amounts).sum::<f64>();
     let discounts: f64 = run.discount.iter().sum();
@@ -158,19 +162,27 @@ fn of_run(history: &History, lapses: &Lapses, run: &Run) -> CustomerProfile {
         season: habit(season).filter(|_| span >= 365).map(|(quarter, _)| quarter as u8),
         discount_fraction: if run.discount.is_empty() { f64::NAN } else { discounts / (gross + discounts) },
         refund_fraction: if run.net.is_empty() || gross <= 0.0 { f64::NAN } else { refunds / gross },
-        changes: changes(run, columns.len()),
+        changes: changes(run, lapses_of(&lapses.lapses, rank), columns.len()),
     }
 }
 
 /// What changed; the same is asked of who stayed, at their own last purchases.
-fn changes(run: &Run, columns: usize) -> Vec<Change> {
+fn changes(run: &Run, lapses: &[Lapse], columns: usize) -> Vec<Change> {
     let n = run.days.len();
     if n < LEAST_PURCHASES {
         return Vec::new();
     }
     let early = n - LAST;
-    let intervals: Vec<f64> = run.days.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect();
-    let (usual, latest) = (quantile(&intervals[..early - 1], 0.5), quantile(&intervals[early - 1..], 0.5));
+    // The silence before a return is no interval of a rhythm.
+    let is_return = |day: i32| {
+        lapses.iter().any(|lapse| lapse.returned_on.is_some_and(|on| on.days_since_epoch() == day))
+    };
+    let intervals = |pairs: &mut dyn Iterator<Item = &[i32]>| -> Vec<f64> {
+        pairs.filter(|pair| !is_return(pair[1])).map(|pair| f64::from(pair[1] - pair[0])).collect()
+    };
+    let before = intervals(&mut run.days[..early].windows(2));
+    let (usual, latest) =
+        (quantile(&before, 0.5), quantile(&intervals(&mut run.days[early - 1..].windows(2)), 0.5));
     let has_fewer = latest >= LONGER * usual;
     let has_smaller = !run.net.is_empty() && {
         let before = quantile(&run.net[..early], 0.5);

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::lapse::Lost;
 use super::neighbours::{Boxes, Points};
 use crate::day::Day;
 use crate::error::Result;
@@ -29,9 +30,6 @@ const CAUSES: usize = 6;
 /// The normal quantile of 95 %: one-sided, because only a gain counts.
 const ONE_SIDED_QUANTILE: f64 = 1.644_853_626_951_472_2;
 
-/// Who was lost: rank of id, ascending, and the day of the lapse.
-pub(crate) type Lost = (u32, Day);
-
 /// The lost, as they were before they fell silent.
 pub(crate) struct LostPoints {
     /// In the order of the lost.
@@ -44,14 +42,14 @@ impl LostPoints {
     /// Places the lost in the model's space; all must have bought by `as_of`.
     pub(crate) fn new(history: &History, model: &ChurnModel, as_of: Day, lost: &[Lost]) -> Result<Self> {
         let horizon = model.label().horizon_days;
-        let last_days: Vec<Day> = lost.iter().map(|&one| last_well(history, as_of, horizon, one)).collect();
+        let last_days: Vec<Day> = lost.iter().map(|one| last_well(history, as_of, horizon, one)).collect();
         let earliest = last_days.iter().min().copied().unwrap_or(as_of);
         let weeks = as_of.days_since(earliest) / STEP_DAYS;
         let step = STEP_DAYS * (1 + weeks / MOST_CUTOFFS);
         let wanted: Vec<(u32, Day)> = lost
             .iter()
             .zip(&last_days)
-            .map(|(&(rank, _), &last)| {
+            .map(|(&Lost { rank, .. }, &last)| {
                 let days = as_of.days_since(last);
                 let cutoff = as_of.plus_days(-(days.div_euclid(step) + i32::from(days % step != 0)) * step);
                 let run = history.run(rank as usize);
@@ -68,13 +66,12 @@ impl LostPoints {
 }
 
 /// The last day before the lapse on which the silence did not exceed the customer's usual interval, shrunk to
-/// the horizon: (last − first + H) / n.
-fn last_well(history: &History, as_of: Day, horizon_days: i32, (rank, lapsed_on): Lost) -> Day {
-    let run = history.run(rank as usize).until(as_of);
-    let [first, .., last] = [run.days.first(), run.days.last()].map(|day| day.copied().unwrap_or_default());
-    let usual = (last - first + horizon_days) / (run.days.len().max(1) as i32);
-    let last = Day::from_days_since_epoch(last);
-    last.plus_days(usual).min(lapsed_on.plus_days(-1)).max(last).min(as_of)
+/// the horizon: (days of the intervals within lives + H) / (their number + 1).
+fn last_well(history: &History, as_of: Day, horizon_days: i32, lost: &Lost) -> Day {
+    let run = history.run(lost.rank as usize).until(as_of);
+    let usual = (lost.span_days + horizon_days) / (lost.intervals as i32 + 1);
+    let last = Day::from_days_since_epoch(run.days.last().copied().unwrap_or_default());
+    last.plus_days(usual).min(lost.lapsed_on.plus_days(-1)).max(last).min(as_of)
 }
 
 /// Whether the causes of similar lost customers tell more than the shares of all do, tried on customers whose
@@ -164,7 +161,7 @@ impl StatedCauses {
         let known: Vec<(usize, Cause)> = lost
             .iter()
             .enumerate()
-            .filter_map(|(place, &(rank, _))| {
+            .filter_map(|(place, &Lost { rank, .. })| {
                 let cause = stated.get(rank as usize).copied().flatten()?;
                 (cause != Cause::Unknown).then_some((place, cause))
             })
@@ -177,7 +174,7 @@ impl StatedCauses {
             return (CausesTold::OneCause { cause: first }, None);
         }
         let fold = |place: usize| {
-            salted_hash("winback-fold-1:", &history.ids().text(lost[place].0 as usize)) % FOLDS
+            salted_hash("winback-fold-1:", &history.ids().text(lost[place].rank as usize)) % FOLDS
         };
         let folds: Vec<u32> = known.iter().map(|&(place, _)| fold(place)).collect();
         let mut gains = Vec::with_capacity(known.len());

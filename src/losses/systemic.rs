@@ -1,17 +1,18 @@
 //! Does a segment value lose more customers than comparable customers elsewhere?
 
+mod finding;
 mod panel;
 mod tally;
 mod judge;
-
-use std::fmt;
+mod words;
 
 use polars::prelude::*;
 use serde::Serialize;
 
+pub use self::finding::{Finding, SystemicTotals, TenureBand, Verdict, Whose};
 pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
-pub(super) use self::panel::{Panel, PanelColumn, activity_class, spend_of_year_before};
+pub(super) use self::panel::{PURCHASES, Panel, PanelColumn, purchase_class, spend_of_year_before};
 use self::panel::{landmarks, of_history};
 use self::tally::tally;
 use crate::day::Day;
@@ -21,40 +22,6 @@ use crate::features::HORIZON_DAYS;
 use crate::history::History;
 use crate::rates::StratifiedRatio;
 use crate::table;
-
-/// What is said of a value, or of a value and a cause.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub enum Verdict {
-    /// It loses more, by more than chance and by at least the minimum lift.
-    Systemic,
-    /// It does not lose the minimum lift more: what was lost there was lost one by one.
-    Individual,
-    /// Too few to tell, or explained by another finding.
-    Insufficient,
-}
-
-/// Whose doing a loss is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub enum Whose {
-    /// Service, quality, own prices.
-    Ours,
-    /// A rival, or the need is gone.
-    Outside,
-    /// No cause is attached, or causes of both kinds.
-    Unknown,
-}
-
-impl Whose {
-    /// Whose doing that cause is.
-    #[must_use]
-    pub fn of(cause: Cause) -> Self {
-        match cause {
-            Cause::ServiceFailure | Cause::Price | Cause::NotTheRightFit => Whose::Ours,
-            Cause::Competitor | Cause::NoLongerNeeded => Whose::Outside,
-            Cause::Other | Cause::Unknown => Whose::Unknown,
-        }
-    }
-}
 
 /// How to look for systemic losses.
 ///
@@ -70,102 +37,6 @@ pub struct SystemicParams {
     landmarks: usize,
     minimum_lift: f64,
     budget_fraction: f64,
-}
-
-/// One value, or one value and cause, and what is said of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
-    /// The segment column.
-    pub segment: String,
-    /// Its value.
-    pub value: String,
-    /// The cause tested; none for losses of all causes.
-    pub cause: Option<Cause>,
-    /// Whose doing it is, by the causes attached.
-    pub whose: Whose,
-    /// Customers at landmarks, each counted at every landmark; customers where a table was read.
-    pub exposed: usize,
-    /// Distinct customers exposed.
-    pub customers: usize,
-    /// How many of the exposed were lost (for that cause).
-    pub lost: usize,
-    /// How many would have been at the rates of comparable customers elsewhere.
-    pub expected: Option<f64>,
-    /// The Mantel–Haenszel ratio; none where it is unbounded or nothing compares.
-    pub lift: Option<f64>,
-    /// Lower end of its 95 % interval.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
-    /// The false discovery rate at which it would be a finding, allowing for the budget; none where it was
-    /// not tested.
-    pub q: Option<f64>,
-    /// What is said of it.
-    pub verdict: Verdict,
-    /// The finding, `segment=value`, within whose strata it is none.
-    pub explained_by: Option<String>,
-    /// The exposed needed to find the minimum lift in 80 % of all cases.
-    pub needed: Option<u64>,
-    /// Spend in the year before of those lost above what was expected, where amounts were read.
-    pub excess_amount: Option<f64>,
-    /// Observed over expected of a model without segments, over the same elsewhere, where one was given.
-    pub model_lift: Option<f64>,
-}
-
-impl Finding {
-    fn new(segment: &str, value: &str, cause: Option<Cause>) -> Self {
-        Finding {
-            segment: segment.to_owned(),
-            value: value.to_owned(),
-            cause,
-            whose: Whose::Unknown,
-            exposed: 0,
-            customers: 0,
-            lost: 0,
-            expected: None,
-            lift: None,
-            low: None,
-            high: None,
-            q: None,
-            verdict: Verdict::Insufficient,
-            explained_by: None,
-            needed: None,
-            excess_amount: None,
-            model_lift: None,
-        }
-    }
-}
-
-/// What all systemic findings lost together; who is exposed to several counts once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct SystemicTotals {
-    /// Losses among the exposed.
-    pub losses: usize,
-    /// Distinct customers lost.
-    pub customers: usize,
-    /// Losses to expect at the rates elsewhere.
-    pub expected: f64,
-    /// Losses above that.
-    pub excess: f64,
-    /// Spend of the lost in the year before, where amounts were read.
-    pub amount: Option<f64>,
-    /// The part of it that goes with the excess.
-    pub excess_amount: Option<f64>,
-}
-
-/// Loss by tenure, all values together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TenureBand {
-    /// First month of the band, from 0.
-    pub from_months: u32,
-    /// The month it ends before; none for the last.
-    pub until_months: Option<u32>,
-    /// Customer-months spent in it.
-    pub customer_months: f64,
-    /// Customers lost in it.
-    pub lost: usize,
-    /// Lost per 100 customer-months.
-    pub per_100_months: Option<f64>,
 }
 
 /// Which segment values lose more than comparable customers elsewhere.
@@ -186,6 +57,11 @@ pub struct Systemic {
     pub horizon_days: Option<i32>,
     /// The landmarks, ascending; empty for a customer table.
     pub landmarks: Vec<Day>,
+    /// Distinct customers looked at.
+    pub customers: usize,
+    /// How often in all, each customer once at every landmark before which they had bought lately; customers of
+    /// a table.
+    pub observations: usize,
     /// One per value with no cause, and one per value and cause tested, in order of segment, value and cause.
     pub rows: Vec<Finding>,
     /// What the systemic ones lost together.
@@ -230,6 +106,8 @@ impl Systemic {
             counts("exposed", &|row| row.exposed),
             counts("lost", &|row| row.lost),
             floats("expected", &|row| row.expected),
+            counts("exposed_alone", &|row| row.exposed_alone),
+            counts("lost_alone", &|row| row.lost_alone),
             floats("lift", &|row| row.lift),
             floats("low", &|row| row.low),
             floats("high", &|row| row.high),
@@ -336,62 +214,4 @@ pub(super) fn ratio_at(
     let strata = (panel.strata.as_slice(), panel.strata_count);
     let tallies = tally(&panel, column, &[code as u32], strata, &|record| panel.lost[record]);
     Ok(tallies.first().and_then(|tally| tally.ratio))
-}
-
-/// Two digits after the point, or a dash.
-fn short(number: Option<f64>) -> String {
-    number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"))
-}
-
-impl fmt::Display for Systemic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values: Vec<&Finding> = self.rows.iter().filter(|row| row.cause.is_none()).collect();
-        let of = |verdict: Verdict| values.iter().filter(|row| row.verdict == verdict).count();
-        let basis = if self.is_rates || self.horizon_days.is_some() { "" } else { " (shares, not rates)" };
-        writeln!(
-            f,
-            "systemic or individual{basis}: {} values, {} systemic, {} individual, {} with too little to tell",
-            values.len(),
-            of(Verdict::Systemic),
-            of(Verdict::Individual),
-            of(Verdict::Insufficient)
-        )?;
-        for row in self.rows.iter().filter(|row| row.verdict == Verdict::Systemic) {
-            let cause = row.cause.map_or_else(String::new, |cause| format!(" for {cause}"));
-            writeln!(
-                f,
-                "  {} {}{cause}: {} of {} lost, {} expected, lift {} ({} to {}), {:?}",
-                row.segment,
-                row.value,
-                row.lost,
-                row.exposed,
-                row.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.0}")),
-                short(row.lift),
-                short(row.low),
-                short(row.high),
-                row.whose
-            )?;
-        }
-        for row in self.rows.iter().filter(|row| row.explained_by.is_some()) {
-            let by = row.explained_by.as_deref().unwrap_or_default();
-            writeln!(f, "  {} {}: explained by {by}", row.segment, row.value)?;
-        }
-        if self.totals.losses > 0 {
-            write!(
-                f,
-                "  together {} customers lost, {:.0} more than expected",
-                self.totals.customers, self.totals.excess
-            )?;
-            if let Some(amount) = self.totals.excess_amount {
-                write!(f, ", who spent {amount:.0} in the year before")?;
-            }
-            writeln!(f)?;
-        }
-        for band in &self.tenure {
-            let until = band.until_months.map_or_else(|| "on".to_owned(), |until| format!("to {until}"));
-            let rate = short(band.per_100_months);
-            writeln!(f, "  month {} {until}: {rate} lost per 100 customer-months", band.from_months)?;
-        }
-        Ok(())
-    }
 }

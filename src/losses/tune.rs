@@ -15,7 +15,7 @@ use crate::metrics::Interval;
 use crate::rates::wilson;
 
 /// Limits that are tried.
-const LIMITS: [f64; 8] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4];
+const LIMITS: [f64; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4];
 /// Cutoffs looked at, at most, H days apart.
 const MOST_CUTOFFS: i32 = 4;
 /// At most so many of the called lost may come back for a limit to be recommended.
@@ -49,7 +49,7 @@ pub struct TunedRule {
     pub came_back: usize,
     /// Their share, Wilson; the lapses of one customer at several cutoffs count as if they were several's.
     pub back: Option<Interval>,
-    /// Customers who bought for the last time in the log in the H days up to a cutoff, and so nothing in the
+    /// Customers whose last purchase of all known lies in the H days up to a cutoff, and who so bought nothing in the
     /// 2H days after it at least.
     pub true_losses: usize,
     /// Those called lost within the 2H days after the cutoff.
@@ -70,9 +70,21 @@ impl LapseRule {
     /// [`Error::NoCutoffs`] for a log that is not longer than 3H, [`Error::Parameter`] for a setting out of
     /// range.
     pub fn tune(&self, history: &History) -> Result<Tuning> {
+        self.tune_by(history, history.observed_until())
+    }
+
+    /// The same by what was known at the end of a day; later orders play no part.
+    ///
+    /// # Errors
+    /// As [`tune`](Self::tune), and [`Error::AfterObserved`] for a day the log does not reach.
+    pub fn tune_by(&self, history: &History, as_of: Day) -> Result<Tuning> {
         self.check()?;
+        let observed_until = history.observed_until();
+        if as_of > observed_until {
+            return Err(Error::AfterObserved { as_of, observed_until });
+        }
         let horizon = self.horizon_days();
-        let (from, until) = (history.observed_from(), history.observed_until());
+        let (from, until) = (history.observed_from(), as_of);
         let latest = until.plus_days(-2 * horizon);
         let cutoffs: Vec<Day> = (0..MOST_CUTOFFS)
             .rev()
@@ -104,9 +116,16 @@ impl LapseRule {
                 false_lapses_per_customer_year: f64::NAN,
             });
         }
-        for &cutoff in &cutoffs {
+        let mut tried = Vec::with_capacity(cutoffs.len());
+        for cutoff in cutoffs {
             // Found with whatever limit: the rhythm is that of the rule's own.
-            let Ok(known) = self.find(history, cutoff) else { continue };
+            let known = match self.find(history, cutoff) {
+                Ok(known) => known,
+                // A log can begin with what was sent back.
+                Err(Error::BeforeFirstPurchase { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            tried.push(cutoff);
             let end = cutoff.plus_days(2 * horizon);
             for (at, row) in rows.iter_mut().enumerate() {
                 let rule = self.with_limit(row.limit);
@@ -123,7 +142,7 @@ impl LapseRule {
                 }
                 years[at] += years_at_risk(&later, history, begin, cutoff);
                 for (&rank, life) in later.ranks.iter().zip(&later.lives) {
-                    let days = history.run(rank as usize).days;
+                    let days = history.run(rank as usize).until(as_of).days;
                     let Some(&last) = days.last() else { continue };
                     let last = Day::from_days_since_epoch(last);
                     if last > begin && last <= cutoff {
@@ -146,7 +165,7 @@ impl LapseRule {
         let good = |row: &&TunedRule| row.back.is_some_and(|back| back.estimate <= MOST_BACK);
         let best = rows.iter().filter(enough).rfind(good).or_else(|| rows.iter().find(enough));
         let recommended = best.map(|row| row.limit);
-        Ok(Tuning { horizon_days: horizon, cutoffs, rows, recommended })
+        Ok(Tuning { horizon_days: horizon, cutoffs: tried, rows, recommended })
     }
 }
 
@@ -163,18 +182,22 @@ fn years_at_risk(lapses: &Lapses, history: &History, after: Day, until: Day) -> 
     (here - away) as f64 / YEAR_DAYS
 }
 
+fn percent(limit: f64) -> String {
+    format!("{} %", (1e3 * limit).round() / 10.0)
+}
+
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let horizon = self.horizon_days;
         write!(
             f,
-            "limits tried on {} days, each with the {} days after it known",
+            "other limits, tried on {} days of which the {} days after are known",
             self.cutoffs.len(),
             2 * horizon
         )?;
         write!(
             f,
-            "\n  {:<6}{:>12}{:>26}{:>13}{:>10}{:>12}{:>26}",
+            "\n  {:>7}{:>13}{:>24}{:>13}{:>9}{:>11}{:>25}",
             "limit",
             "called lost",
             format!("back within {horizon} days"),
@@ -183,12 +206,15 @@ impl fmt::Display for Tuning {
             "days late",
             "false per customer-year"
         )?;
-        for row in &self.rows {
+        // Limits that called nobody lost say nothing more.
+        let shown = self.rows.iter().filter(|row| row.lapsed > 0);
+        let silent = self.rows.len() - shown.clone().count();
+        for row in shown {
             let late = row.median_days_late.map_or("–".to_owned(), |days| days.to_string());
             write!(
                 f,
-                "\n  {:<6}{:>12}{:>26}{:>13}{:>10}{late:>12}{:>26.2}",
-                row.limit,
+                "\n  {:>7}{:>13}{:>24}{:>13}{:>9}{late:>11}{:>25.3}",
+                percent(row.limit),
                 row.lapsed,
                 shown_share(row.back.as_ref()),
                 row.true_losses,
@@ -196,6 +222,10 @@ impl fmt::Display for Tuning {
                 row.false_lapses_per_customer_year
             )?;
         }
+        if silent > 0 {
+            write!(f, "\n  at {silent} lower limits nobody was called lost")?;
+        }
+        write!(f, "\n  true losses have bought nothing since; days late count from their last purchase")?;
         match self.recommended {
             Some(limit)
                 if self.rows.iter().any(|row| {
@@ -204,11 +234,16 @@ impl fmt::Display for Tuning {
             {
                 write!(
                     f,
-                    "\n  recommended: {limit}, which notices soonest of those of whom at most one in five came back"
+                    "\n  recommended: a limit of {}, which notices soonest of those of whom at most one in five came back",
+                    percent(limit)
                 )
             }
             Some(limit) => {
-                write!(f, "\n  recommended: {limit}; at every limit more than one in five came back")
+                write!(
+                    f,
+                    "\n  recommended: a limit of {}, the lowest that called {LEAST_LAPSES} lost; but at every one more than one in five came back: a fixed number of days may suit this log better",
+                    percent(limit)
+                )
             }
             None => write!(f, "\n  too few lapses to recommend a limit"),
         }

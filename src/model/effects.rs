@@ -19,6 +19,32 @@ const STEP_DAYS: i32 = 30;
 /// The step in discounts.
 const STEP_DISCOUNT_FRACTION: f64 = 0.1;
 
+/// What one step changes at a customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepEffect {
+    /// The step, such as `30 days more silence`.
+    pub step: String,
+    /// The chance to churn before it.
+    pub probability_before: f64,
+    /// The chance to churn after it.
+    pub probability_after: f64,
+    /// The change in log-odds.
+    pub log_odds_change: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end of its 95 % interval.
+    pub high: f64,
+    log_odds_before: f64,
+}
+
+impl StepEffect {
+    /// The ends of the change's interval, as chances to churn after the step.
+    #[must_use]
+    pub fn probability_ends(&self) -> (f64, f64) {
+        (sigmoid(self.log_odds_before + self.low), sigmoid(self.log_odds_before + self.high))
+    }
+}
+
 impl ChurnModel {
     /// What understandable steps change at a customer: `step, probability_before, probability_after,
     /// log_odds_change, low, high`.
@@ -59,6 +85,24 @@ impl ChurnModel {
     /// [`Error::Parameter`](crate::Error::Parameter) for a customer without purchases, with negative days
     /// or amount, or with a history longer than 25,000 days.
     pub fn effects(&self, reference: &ReferenceCustomer) -> Result<DataFrame> {
+        let effects = self.step_effects(reference)?;
+        let of = |value: fn(&StepEffect) -> f64| effects.iter().map(value).collect::<Vec<_>>();
+        let names = effects.iter().map(|effect| effect.step.as_str());
+        table::frame(vec![
+            StringChunked::from_iter_values("step".into(), names).into_column(),
+            table::nullable_floats("probability_before", of(|effect| effect.probability_before)),
+            table::nullable_floats("probability_after", of(|effect| effect.probability_after)),
+            table::nullable_floats("log_odds_change", of(|effect| effect.log_odds_change)),
+            table::nullable_floats("low", of(|effect| effect.low)),
+            table::nullable_floats("high", of(|effect| effect.high)),
+        ])
+    }
+
+    /// The rows of [`effects`](Self::effects).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn step_effects(&self, reference: &ReferenceCustomer) -> Result<Vec<StepEffect>> {
         reference.check()?;
         let before = MadeUp { customer: *reference, discount_fraction: 0.0, is_sent_back: false };
         let steps = self.steps(before);
@@ -66,15 +110,15 @@ impl ChurnModel {
             std::iter::once(before).chain(steps.iter().map(|(_, after)| *after)).collect();
         let columns = self.features_of(&customers)?;
         let (log_odds, rows) = (self.log_odds(&columns), self.rows_of(&columns));
-        let (mut names, mut after, mut change, mut reach) = (vec![], vec![], vec![], vec![]);
-        for (place, (name, _)) in (1..).zip(&steps) {
-            let step: Vec<f64> =
+        let mut effects = Vec::with_capacity(steps.len());
+        for (place, (step, _)) in (1..).zip(steps) {
+            let moved: Vec<f64> =
                 rows[place].iter().zip(&rows[0]).map(|(after, before)| after - before).collect();
-            let (moved, moved_by, error) = match &self.rhythm {
+            let (is_moved, change, error) = match &self.rhythm {
                 None => (
-                    step.iter().any(|&moved| moved != 0.0),
-                    step.iter().zip(&self.beta[1..]).map(|(x, b)| x * b).sum::<f64>(),
-                    self.error_of(0.0, &step),
+                    moved.iter().any(|&moved| moved != 0.0),
+                    moved.iter().zip(&self.beta[1..]).map(|(x, b)| x * b).sum::<f64>(),
+                    self.error_of(0.0, &moved),
                 ),
                 Some(rhythm) => {
                     let change = log_odds[place] - log_odds[0];
@@ -83,23 +127,20 @@ impl ChurnModel {
                 }
             };
             // Nothing learned is not the same as no effect.
-            if moved {
-                names.push(name.as_str());
-                after.push(sigmoid(log_odds[place]));
-                change.push(moved_by);
-                reach.push(NORMAL_QUANTILE * error);
+            if is_moved {
+                let reach = NORMAL_QUANTILE * error;
+                effects.push(StepEffect {
+                    step,
+                    probability_before: sigmoid(log_odds[0]),
+                    probability_after: sigmoid(log_odds[place]),
+                    log_odds_change: change,
+                    low: change - reach,
+                    high: change + reach,
+                    log_odds_before: log_odds[0],
+                });
             }
         }
-        let ends = |side: f64| change.iter().zip(&reach).map(move |(change, reach)| change + side * reach);
-        let before = vec![sigmoid(log_odds[0]); after.len()];
-        table::frame(vec![
-            StringChunked::from_iter_values("step".into(), names.into_iter()).into_column(),
-            table::nullable_floats("probability_before", before),
-            table::nullable_floats("probability_after", after),
-            table::nullable_floats("log_odds_change", change.iter().copied()),
-            table::nullable_floats("low", ends(-1.0)),
-            table::nullable_floats("high", ends(1.0)),
-        ])
+        Ok(effects)
     }
 
     /// The steps that this model and this customer can take.

@@ -39,7 +39,7 @@ impl Stratum {
     }
 
     /// Whether it can compare at all.
-    fn compares(&self) -> bool {
+    pub(crate) fn compares(&self) -> bool {
         self.exposed > 0.0 && self.others > 0.0
     }
 }

@@ -60,6 +60,7 @@ fn a_table_with_faults_is_refused_with_all_of_them() {
         1 row: date lies before the customer's first purchase (column `lost_on`)\n    \
         reasons.csv row 5: `2024-01-01, bought first on 2024-03-01`\n    \
         correct the date or the customer, or drop invalid rows\n  \
+        note: 1 row after 2024-03-01 set aside\n  \
         note: column `mood` not read; check for misspelt names"
     );
 }

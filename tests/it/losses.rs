@@ -375,6 +375,72 @@ fn what_changed_at_the_end_is_told() {
     assert!((8.0..14.0).contains(&b.usual_interval_days), "{b}");
 }
 
+#[test]
+fn the_silence_before_a_return_is_no_interval() {
+    let mut rows: Vec<(&str, &str, f64)> = Vec::new();
+    for bought in ["2021-01-01", "2021-01-31", "2021-03-02", "2021-04-01", "2021-05-01", "2021-05-31"] {
+        rows.extend(["pause", "steady"].map(|id| (id, bought, 10.0)));
+    }
+    // One comes back after two years, and buys every 30 days as before.
+    for bought in ["2023-06-01", "2023-07-01", "2023-07-31"] {
+        rows.push(("pause", bought, 10.0));
+    }
+    let more = ["2021-06-30", "2021-07-30"];
+    rows.extend(more.map(|bought| ("steady", bought, 10.0)));
+    let history = log(&rows);
+    let lapses = LapseRule::fixed(180).find(&history, history.observed_until()).unwrap();
+    let habits = profiles(&history, &lapses);
+    let [pause, steady] = [0, 1].map(|at| habits.profiles()[at].clone());
+    // Both waited seven times for 30 days within their lives.
+    assert_eq!((pause.n_purchases, steady.n_purchases), (9, 8));
+    assert_eq!(pause.usual_interval_days, steady.usual_interval_days);
+    assert_eq!(pause.changes, []);
+}
+
+#[test]
+fn who_came_and_lapsed_within_a_period_is_told() {
+    // Within a quarter one comes and is lost after 30 days; another one is there all the time.
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for visit in 0..50 {
+        rows.push(("a".to_owned(), day("2022-12-20").plus_days(10 * visit).to_string()));
+    }
+    rows.push(("b".to_owned(), "2023-04-05".to_owned()));
+    rows.push(("b".to_owned(), "2023-05-20".to_owned()));
+    let rows: Vec<(&str, &str, f64)> =
+        rows.iter().map(|row| (row.0.as_str(), row.1.as_str(), 10.0)).collect();
+    let history = log(&rows);
+    let rule = LapseRule::fixed(30).with_horizon_days(30);
+    let found = attrition(&history, &rule.find(&history, history.observed_until()).unwrap());
+    let of = |name: &str| {
+        let all = found.quarters.iter().chain(&found.months);
+        all.clone().find(|period| period.period.name == name).unwrap()
+    };
+    let quarter = of("2023-Q2");
+    assert_eq!((quarter.at_risk, quarter.lost, quarter.joined, quarter.came_and_lapsed), (1, 0, 1, 2));
+    assert_eq!((of("2023-05").lost, of("2023-05").returned, of("2023-05").came_and_lapsed), (1, 1, 0));
+    assert_eq!((of("2023-06").lost, of("2023-06").came_and_lapsed), (1, 0));
+    assert!(found.cohorts.iter().flat_map(|cohort| &cohort.retention).all(|point| !point.is_by_rule));
+}
+
+#[test]
+fn a_rule_that_the_log_contradicts_is_called_so() {
+    // Of 702 who were lost at least 60 days ago, 19 % came back within 60 days, and the limit is 15 %.
+    let history = crate::logs::retail_params().read_csv([crate::logs::bundled()]).unwrap();
+    let rule = LapseRule::default().with_horizon_days(60);
+    let lapses = rule.find(&history, history.observed_until()).unwrap();
+    assert!(lapses.is_contradicted(), "{lapses}");
+    assert!(lapses.to_string().contains("more than the 15 % that the rule allows"), "{lapses}");
+    assert_eq!(serde_json::to_value(&lapses).unwrap()["is_contradicted"], true);
+    assert!(!LapseRule::fixed(60).find(&history, history.observed_until()).unwrap().is_contradicted());
+    // Limits are tried by what was known, and what stands in the way is told.
+    let as_of = history.observed_until().plus_days(-100);
+    let known = rule.tune_by(&history, as_of).unwrap();
+    assert_eq!(known.cutoffs.last(), Some(&as_of.plus_days(-120)));
+    assert_ne!(known, rule.tune(&history).unwrap());
+    let after = rule.tune_by(&history, history.observed_until().plus_days(1));
+    assert!(matches!(after, Err(Error::AfterObserved { .. })));
+}
+
 /// The CDNOW sample: two in three have lapsed, and as many come back as the limit says.
 #[test]
 fn the_cdnow_sample_lapses_as_published_fits_say() {

@@ -86,6 +86,7 @@ fn losses_of_a_log_are_examined() {
     ]));
     let parts = [
         "WHO IS LOST",
+        "other limits, tried on 4 days",
         "HOW MANY",
         "WHY",
         "IS IT US?",
@@ -104,7 +105,19 @@ fn losses_of_a_log_are_examined() {
     let told: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     check_keys(
         &told,
-        &["attrition", "statuses", "reasons", "systemic", "drops", "followers", "inputs", "left_out"],
+        &[
+            "lapses",
+            "tuning",
+            "attrition",
+            "statuses",
+            "reasons",
+            "systemic",
+            "drops",
+            "incidents",
+            "followers",
+            "inputs",
+            "left_out",
+        ],
     );
     check_keys(&told["reasons"][0], &["cause", "count", "share", "low", "high"]);
     let columns = [
@@ -124,6 +137,87 @@ fn losses_of_a_log_are_examined() {
     }
     assert_eq!(told["inputs"]["reasons"]["ids"]["unmatched"][0]["id"], "C9999");
     assert_eq!(told["as_of"], "2023-12-31");
+    check_keys(&told["tuning"], &["cutoffs", "rows", "recommended"]);
+    check_keys(&told["lapses"], &["rule", "natural_return", "is_contradicted"]);
+    assert_eq!(told["incidents"]["counts"]["rows"], 1);
+}
+
+#[test]
+fn codes_of_the_business_are_mapped() {
+    let folder = TempDir::new();
+    let reasons = folder.write("reasons.csv", "customer_id,reason\nC0001,R-17\nC0002,R-18\n");
+    let reasons = reasons.to_str().unwrap();
+    let json = folder.path("losses.json");
+    let more = [
+        "--reasons",
+        reasons,
+        "--code",
+        "r 17=service failure",
+        "--json",
+        json.to_str().unwrap(),
+        "--lapse-days",
+        "120",
+    ];
+    let (page, said) = run_well(&with(&more));
+    assert!(said.contains("R-18") && !said.contains("R-17"), "{said}");
+    assert!(page.contains("lapsed: 120 days without a purchase"), "{page}");
+    let told: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert_eq!(told["reasons_known"]["unmapped"].as_array().unwrap().len(), 1);
+    check_refused(
+        &with(&["--reasons", reasons, "--code", "R-17=weather"]),
+        2,
+        &["weather", "NoLongerNeeded"],
+    );
+    check_refused(&with(&["--reasons", reasons, "--code", "R-17"]), 2, &["WORD=CAUSE"]);
+    check_refused(&with(&["--lapse-limit", "1.5"]), 2, &["lapse limit"]);
+}
+
+#[test]
+fn rows_after_the_log_and_unknown_kinds_are_told() {
+    let folder = TempDir::new();
+    let late = "customer_id,occurred_on,kind,cost\nC0001,2022-12-01,late_delivery,3.5\nC0001,2031-12-01,complaint,\n";
+    let late = folder.write("late.csv", late);
+    let (page, said) = run_well(&with(&["--incidents", late.to_str().unwrap()]));
+    assert!(said.contains("1 row after 2023-12-31 set aside"), "{said}");
+    assert!(page.contains("of 2 incidents") && page.contains("1 after the day looked at"), "{page}");
+    let odd = folder.write("odd.csv", "customer_id,occurred_on,kind\nC0001,2022-12-01,fire\n");
+    let words = ["fire", "write one of service_failure, late_delivery, late_payment"];
+    check_refused(&with(&["--incidents", odd.to_str().unwrap()]), 1, &words);
+    let changes = folder
+        .write("changes.csv", "segment,value,cause,changed_on,what\nstore,Mill Lane,,2031-03-01,new staff\n");
+    let (_, said) = run_well(&with(&["--changes", changes.to_str().unwrap()]));
+    assert!(said.contains("1 row after 2023-12-31 set aside"), "{said}");
+    // What is hinted at are options that there are.
+    let short = ["--orders", ORDERS, "--as-of", "2021-02-01"];
+    check_refused(&short, 1, &["--horizon-days and --as-of"]);
+    let fields = folder.write("fields.csv", "customer_id,why\nC0001,price\n");
+    check_refused(
+        &with(&["--reasons", fields.to_str().unwrap()]),
+        1,
+        &["no column `reason`", "that --help lists"],
+    );
+}
+
+#[test]
+fn customers_who_stand_twice_and_empty_values_are_told() {
+    let folder = TempDir::new();
+    let mut table = "id,lost,city\n".to_owned();
+    for customer in 0..200 {
+        let city = ["Aden", "Bonn", "Cork", ""][customer % 4];
+        table.push_str(&format!("{customer},{},{city}\n", u8::from(customer % 5 == 0)));
+    }
+    table.push_str("7,1,Aden\n");
+    let customers = folder.write("customers.csv", &table);
+    let customers = customers.to_str().unwrap();
+    let base = ["--customers", customers, "--lost-col", "lost", "--segment-col", "city"];
+    let with_id = [&base[..], &["--id-col", "id"]].concat();
+    check_refused(&with_id, 1, &["customer id stands twice", "row 201: `7, as in row 8`"]);
+    let (page, said) = run_well(&[&with_id[..], &["--invalid-rows", "drop"]].concat());
+    assert!(said.contains("50 rows have no value in `city`") && said.contains("stands twice"), "{said}");
+    assert!(page.contains("40 of 200 customers are lost"), "{page}");
+    // Without ids nobody can be told apart, and all count.
+    let (page, _) = run_well(&base);
+    assert!(page.contains("41 of 201 customers are lost"), "{page}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod reading_faults;
 mod reading_files;
 mod reading_types;
 mod reference;
+mod report;
 mod rhythm;
 mod saved;
 mod season;

@@ -330,6 +330,19 @@ const FAULTS: &[(FaultKind, &str, &str, &str)] = &[
         "none of the words that can stand here",
         "see the documentation of this table for the words, or drop invalid rows",
     ),
+    (FaultKind::DuplicateId, "duplicate_id", "customer id stands twice", "keep one row per customer"),
+    (
+        FaultKind::NotAShare,
+        "not_a_share",
+        "number is not between 0 and 1",
+        "write a share such as 0.25, not per cent",
+    ),
+    (
+        FaultKind::DatesOutOfOrder,
+        "dates_out_of_order",
+        "date lies before one that it must follow",
+        "correct one of the two dates",
+    ),
 ];
 
 #[test]
@@ -360,6 +373,7 @@ fn a_fault_shows_its_column_its_rows_and_what_to_do() {
         column: text("total"),
         rows: 1,
         examples: vec![example("", 4)],
+        words: Vec::new(),
     };
     let advice = "write plain numbers such as 1234.56 without thousands signs, and say whether the decimal sign is a comma";
     assert_eq!(

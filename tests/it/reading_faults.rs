@@ -49,7 +49,7 @@ fn fault(kind: FaultKind, column: &str, rows: u64, examples: &[(u64, &str)]) -> 
         .iter()
         .map(|&(row, value)| FaultExample { source: "log.csv".to_owned(), row, value: value.to_owned() })
         .collect();
-    Fault { kind, column: column.to_owned(), rows, examples }
+    Fault { kind, column: column.to_owned(), rows, examples, words: Vec::new() }
 }
 
 /// Every fault a CSV row can have, one row each; rows 1 and 15 are fine.

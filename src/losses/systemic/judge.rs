@@ -1,8 +1,9 @@
 //! Which values lose more than their share, for which causes, and whose is it?
 
-use super::panel::{Panel, shows};
+use super::finding::{Finding, SystemicTotals, Verdict, Whose};
+use super::panel::{Panel, PanelColumn, shows};
 use super::tally::{Tally, tally};
-use super::{Finding, Systemic, SystemicParams, SystemicTotals, Verdict, Whose};
+use super::{Systemic, SystemicParams};
 use crate::evidence::Cause;
 use crate::rates::{Basis, Stratum, normal_upper_tail, overdispersed_z, q_values, upper_tail};
 
@@ -36,35 +37,32 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
     let lost = |record: usize| panel.lost[record];
     let mut rows = Vec::new();
     for (number, column) in panel.columns.iter().enumerate() {
-        let customers = customers_by_code(panel, number);
-        let wanted: Vec<u32> = codes(&customers, LEAST_IN_FUNNEL, usize::MAX);
-        let tallies = tally(panel, column, &wanted, plain, &lost);
+        let tallies = tally(panel, column, &present(column), plain, &lost);
         let outlying = funnel(&tallies);
-        // The smallest have no spread of their own to speak of, and are many: they get their counts only.
-        let small = codes(&customers, 1, LEAST_IN_FUNNEL);
-        let small =
-            small.chunks(wanted.len().max(256)).flat_map(|some| tally(panel, column, some, plain, &lost));
-        let tallies = tallies.into_iter().zip(outlying).chain(small.map(|tally| (tally, None)));
-        for (tally, outlying) in tallies {
+        let model_lifts = model_lifts(panel, column);
+        for (tally, outlying) in tallies.into_iter().zip(outlying) {
             let testable =
                 tally.customers.min(tally.other_customers) >= LEAST_CUSTOMERS && tally.ratio.is_some();
             let p = if testable { outlying.map_or(tally.p, |p| tally.p.max(p)) } else { f64::NAN };
             let mut finding = Finding::new(&column.name, &column.values[tally.code as usize], None);
             finding.fill(&tally, panel.basis, params);
-            finding.excess_amount = excess_amount(panel, number, tally.code, &finding);
-            finding.model_lift = model_lift(panel, number, tally.code);
+            finding.excess_amount =
+                finding.excess().filter(|_| panel.amounts.is_some()).map(|share| tally.amount * share);
+            finding.model_lift = model_lifts[tally.code as usize];
             rows.push(Row { column: number, tally, p, finding });
         }
     }
-    rows.sort_by_key(|row| (row.column, row.tally.code));
     assign_q(&mut rows, params.budget_fraction);
     rows.iter_mut().for_each(|row| row.finding.decide(params));
     let found = retest(panel, params, &mut rows);
     attach_causes(panel, params, &mut rows, &found);
     let totals = totals(panel, &rows, &found);
+    let customers = panel.customers.chunk_by(|a, b| a == b).count();
     Systemic {
         horizon_days: None,
         landmarks: Vec::new(),
+        customers,
+        observations: if panel.basis == Basis::Time { customers } else { panel.records() },
         rows: rows.into_iter().map(|row| row.finding).collect(),
         totals,
         tenure: Vec::new(),
@@ -72,25 +70,18 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
     }
 }
 
-/// Distinct customers of each code.
-fn customers_by_code(panel: &Panel, column: usize) -> Vec<usize> {
-    let column = &panel.columns[column];
-    let (mut customers, mut last) = (vec![0; column.values.len()], vec![u32::MAX; column.values.len()]);
-    for (&code, &customer) in column.codes.iter().zip(&panel.customers).filter(|(code, _)| shows(**code)) {
-        customers[code as usize] += usize::from(last[code as usize] != customer);
-        last[code as usize] = customer;
-    }
-    customers
-}
-
-fn codes(customers: &[usize], least: usize, below: usize) -> Vec<u32> {
-    let wanted = customers.iter().enumerate().filter(|&(_, &n)| (least..below).contains(&n));
-    wanted.map(|(code, _)| code as u32).collect()
+/// The codes that any record shows, ascending.
+fn present(column: &PanelColumn) -> Vec<u32> {
+    let mut is_present = vec![false; column.values.len()];
+    column.codes.iter().filter(|code| shows(**code)).for_each(|&code| is_present[code as usize] = true);
+    (0..).zip(is_present).filter(|(_, is_present)| *is_present).map(|(code, _)| code).collect()
 }
 
 /// The tail of each value against the spread between values, where there are enough to speak of one.
 fn funnel(tallies: &[Tally]) -> Vec<Option<f64>> {
-    let counts = |tally: &&Tally| tally.variance >= LEAST_FUNNEL_VARIANCE;
+    // The smallest have no spread of their own to speak of.
+    let counts =
+        |tally: &&Tally| tally.customers >= LEAST_IN_FUNNEL && tally.variance >= LEAST_FUNNEL_VARIANCE;
     if tallies.iter().filter(counts).count() < LEAST_VALUES_IN_FUNNEL {
         return vec![None; tallies.len()];
     }
@@ -104,30 +95,26 @@ fn funnel(tallies: &[Tally]) -> Vec<Option<f64>> {
     z.into_iter().map(|z| (!z.is_nan()).then(|| normal_upper_tail(z))).collect()
 }
 
-/// Observed over expected of the model among the exposed, over the same among the others.
-fn model_lift(panel: &Panel, column: usize, code: u32) -> Option<f64> {
-    let model = panel.model.as_ref()?;
-    let mut sums = [(0.0, 0.0); 2];
+/// Observed over expected of the model among the exposed to each code, over the same among the others.
+fn model_lifts(panel: &Panel, column: &PanelColumn) -> Vec<Option<f64>> {
+    let Some(model) = panel.model.as_ref() else { return vec![None; column.values.len()] };
+    let mut sums = vec![(0_u64, 0.0); column.values.len()];
+    let mut whole = (0_u64, 0.0);
     for (record, &expected) in model.iter().enumerate().filter(|(_, expected)| !expected.is_nan()) {
-        let own = panel.columns[column].codes[record];
+        let own = column.codes[record];
         if shows(own) {
-            let sum = &mut sums[usize::from(own == code)];
-            sum.0 += f64::from(u8::from(panel.lost[record]));
-            sum.1 += expected;
+            for sum in [&mut sums[own as usize], &mut whole] {
+                sum.0 += u64::from(panel.lost[record]);
+                sum.1 += expected;
+            }
         }
     }
-    let lift = (sums[1].0 / sums[1].1) / (sums[0].0 / sums[0].1);
-    lift.is_finite().then_some(lift)
-}
-
-/// Spend in the year before of those lost above what was expected.
-fn excess_amount(panel: &Panel, column: usize, code: u32, finding: &Finding) -> Option<f64> {
-    let (amounts, expected) = (panel.amounts.as_ref()?, finding.expected?);
-    let codes = &panel.columns[column].codes;
-    let lost = (0..panel.records()).filter(|&record| codes[record] == code && panel.lost[record]);
-    let share = (1.0 - expected / finding.lost as f64).max(0.0);
-    let amount = lost.map(|record| amounts[record]).sum::<f64>() * share;
-    amount.is_finite().then_some(amount)
+    let lift = |(observed, expected): (u64, f64)| {
+        let elsewhere = (whole.0 - observed) as f64 / (whole.1 - expected);
+        let lift = (observed as f64 / expected) / elsewhere;
+        lift.is_finite().then_some(lift)
+    };
+    sums.into_iter().map(lift).collect()
 }
 
 fn assign_q(rows: &mut [Row], budget_fraction: f64) {
@@ -140,8 +127,8 @@ fn assign_q(rows: &mut [Row], budget_fraction: f64) {
 
 /// Findings from the strongest on; each further one is tested again within the strata of those before it.
 fn retest(panel: &Panel, params: &SystemicParams, rows: &mut [Row]) -> Vec<usize> {
-    let systemic = |row: &usize| rows[*row].finding.verdict == Verdict::Systemic;
-    let mut candidates: Vec<usize> = (0..rows.len()).filter(systemic).collect();
+    let systemic = |row: &usize, rows: &[Row]| rows[*row].finding.verdict == Verdict::Systemic;
+    let mut candidates: Vec<usize> = (0..rows.len()).filter(|row| systemic(row, rows)).collect();
     candidates.sort_by(|&a, &b| rows[a].p.total_cmp(&rows[b].p).then(a.cmp(&b)));
     let (mut strata, mut count) = (panel.strata.clone(), panel.strata_count);
     let mut found: Vec<usize> = Vec::new();
@@ -156,19 +143,20 @@ fn retest(panel: &Panel, params: &SystemicParams, rows: &mut [Row]) -> Vec<usize
         }
         count = compact(&mut strata, 2 * count);
         let by = format!("{}={}", rows[candidate].finding.segment, rows[candidate].finding.value);
-        for (_, row) in rows.iter_mut().enumerate().filter(|(row, _)| !found.contains(row)) {
-            if row.finding.verdict != Verdict::Systemic {
-                continue;
-            }
-            let column = &panel.columns[row.column];
-            let again =
-                tally(panel, column, &[row.tally.code], (&strata, count), &|record| panel.lost[record]);
-            let Some(again) = again.into_iter().next() else { continue };
-            let holds =
-                again.ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.ratio >= params.minimum_lift);
-            if !holds || again.p > RETEST_LEVEL {
-                row.finding.explained_by = Some(by.clone());
-                row.finding.verdict = Verdict::Insufficient;
+        let open = (0..rows.len()).filter(|row| !found.contains(row) && systemic(row, rows));
+        let open: Vec<(usize, usize)> = open.map(|row| (rows[row].column, row)).collect();
+        // One pass per column; rows stand in order of column and code.
+        for own in open.chunk_by(|a, b| a.0 == b.0) {
+            let column = &panel.columns[own[0].0];
+            let codes: Vec<u32> = own.iter().map(|&(_, row)| rows[row].tally.code).collect();
+            let again = tally(panel, column, &codes, (&strata, count), &|record| panel.lost[record]);
+            for (&(_, row), again) in own.iter().zip(again) {
+                let holds =
+                    again.ratio.is_some_and(|ratio| ratio.low > 1.0 && ratio.ratio >= params.minimum_lift);
+                if !holds || again.p > RETEST_LEVEL {
+                    rows[row].finding.explained_by = Some(by.clone());
+                    rows[row].finding.verdict = Verdict::Insufficient;
+                }
             }
         }
     }
@@ -199,33 +187,27 @@ fn attach_causes(panel: &Panel, params: &SystemicParams, rows: &mut Vec<Row>, fo
     let causes: Vec<Cause> =
         Cause::ALL.into_iter().filter(|&c| c != Cause::Unknown && stated(c) >= LEAST_STATED).collect();
     let mut tests: Vec<Row> = Vec::new();
-    for (&row, cause) in found.iter().flat_map(|row| causes.iter().map(move |cause| (row, *cause))) {
-        let (number, code) = (rows[row].column, rows[row].tally.code);
-        let column = &panel.columns[number];
-        let event = |record: usize| panel.lost[record] && panel.causes[record] == Some(cause);
-        let strata: (&[u32], usize) = (&panel.strata, panel.strata_count);
-        let Some(tally) = tally(panel, column, &[code], strata, &event).into_iter().next() else { continue };
-        let mut share = Stratum::default();
-        for (record, stated) in panel.causes.iter().enumerate() {
-            let Some(stated) = stated.filter(|&stated| stated != Cause::Unknown) else { continue };
-            if !panel.lost[record] || !shows(column.codes[record]) {
-                continue;
-            }
-            let is_cause = u64::from(stated == cause);
-            if column.codes[record] == code {
-                share.exposed += 1.0;
-                share.exposed_events += is_cause;
-            } else {
-                share.others += 1.0;
-                share.other_events += is_cause;
+    for (number, column) in panel.columns.iter().enumerate() {
+        let own = found.iter().filter(|&&row| rows[row].column == number);
+        let mut codes: Vec<u32> = own.map(|&row| rows[row].tally.code).collect();
+        codes.sort_unstable();
+        if codes.is_empty() {
+            continue;
+        }
+        for &cause in &causes {
+            let event = |record: usize| panel.lost[record] && panel.causes[record] == Some(cause);
+            let tallies = tally(panel, column, &codes, (&panel.strata, panel.strata_count), &event);
+            for (tally, share) in tallies.into_iter().zip(stated_shares(panel, column, &codes, cause)) {
+                let p = tally.p.max(upper_tail(&[share], Basis::Customers));
+                let mut finding =
+                    Finding::new(&column.name, &column.values[tally.code as usize], Some(cause));
+                finding.fill(&tally, panel.basis, params);
+                finding.whose = Whose::of(cause);
+                tests.push(Row { column: number, tally, p, finding });
             }
         }
-        let p = tally.p.max(upper_tail(&[share], Basis::Customers));
-        let mut finding = Finding::new(&column.name, &column.values[code as usize], Some(cause));
-        finding.fill(&tally, panel.basis, params);
-        finding.whose = Whose::of(cause);
-        tests.push(Row { column: number, tally, p, finding });
     }
+    tests.sort_by_key(|row| (row.column, row.tally.code, row.finding.cause));
     assign_q(&mut tests, 1.0);
     tests.iter_mut().for_each(|row| row.finding.decide(params));
     for &row in found {
@@ -242,6 +224,28 @@ fn attach_causes(panel: &Panel, params: &SystemicParams, rows: &mut Vec<Row>, fo
     rows.sort_by_key(|row| (row.column, row.tally.code, row.finding.cause));
 }
 
+/// Of the lost who stated a cause, those who stated this one: at each code (ascending) against all others.
+fn stated_shares(panel: &Panel, column: &PanelColumn, codes: &[u32], cause: Cause) -> Vec<Stratum> {
+    let mut whole = (0_u64, 0.0);
+    let mut shares = vec![Stratum::default(); codes.len()];
+    for (record, stated) in panel.causes.iter().enumerate() {
+        let Some(stated) = stated.filter(|&stated| stated != Cause::Unknown) else { continue };
+        if !panel.lost[record] || !shows(column.codes[record]) {
+            continue;
+        }
+        let is_cause = u64::from(stated == cause);
+        whole = (whole.0 + is_cause, whole.1 + 1.0);
+        if let Ok(place) = codes.binary_search(&column.codes[record]) {
+            shares[place].exposed += 1.0;
+            shares[place].exposed_events += is_cause;
+        }
+    }
+    for share in &mut shares {
+        (share.other_events, share.others) = (whole.0 - share.exposed_events, whole.1 - share.exposed);
+    }
+    shares
+}
+
 /// Each record counts at the first finding that it is exposed to, so that nobody is counted twice.
 fn totals(panel: &Panel, rows: &[Row], found: &[usize]) -> SystemicTotals {
     let mut totals =
@@ -254,7 +258,15 @@ fn totals(panel: &Panel, rows: &[Row], found: &[usize]) -> SystemicTotals {
         .filter(|row| row.finding.cause.is_none() && row.finding.verdict == Verdict::Systemic)
         .map(|row| (row.column, row.tally.code))
         .collect();
-    let exposed = |record: usize| findings.iter().any(|&(c, code)| panel.columns[c].codes[record] == code);
+    let mut is_found: Vec<Vec<bool>> =
+        panel.columns.iter().map(|column| vec![false; column.values.len()]).collect();
+    findings.iter().for_each(|&(column, code)| is_found[column][code as usize] = true);
+    let exposed = |record: usize| {
+        panel.columns.iter().zip(&is_found).any(|(column, is_found)| {
+            let code = column.codes[record];
+            shows(code) && is_found[code as usize]
+        })
+    };
     let mut elsewhere = vec![(0_u64, 0.0); panel.strata_count];
     for record in (0..panel.records()).filter(|&record| !exposed(record)) {
         let cell = &mut elsewhere[panel.strata[record] as usize];
@@ -264,9 +276,11 @@ fn totals(panel: &Panel, rows: &[Row], found: &[usize]) -> SystemicTotals {
     let mut last = u32::MAX;
     for record in (0..panel.records()).filter(|&record| exposed(record)) {
         let (lost, time) = elsewhere[panel.strata[record] as usize];
-        if time > 0.0 {
-            totals.expected += panel.time[record] * lost as f64 / time;
+        if time <= 0.0 {
+            totals.losses_alone += usize::from(panel.lost[record]);
+            continue;
         }
+        totals.expected += panel.time[record] * lost as f64 / time;
         if panel.lost[record] {
             totals.losses += 1;
             totals.customers += usize::from(last != panel.customers[record]);
@@ -283,10 +297,17 @@ fn totals(panel: &Panel, rows: &[Row], found: &[usize]) -> SystemicTotals {
 }
 
 impl Finding {
+    /// The part of the lost that is above what was expected.
+    fn excess(&self) -> Option<f64> {
+        let share = 1.0 - self.expected? / self.lost as f64;
+        share.is_finite().then(|| share.max(0.0))
+    }
+
     fn fill(&mut self, tally: &Tally, basis: Basis, params: &SystemicParams) {
         self.exposed = tally.exposed;
         self.customers = tally.customers;
         self.lost = tally.events;
+        (self.exposed_alone, self.lost_alone) = (tally.alone, tally.events_alone);
         let Some(ratio) = tally.ratio else { return };
         let finite = |x: f64| x.is_finite().then_some(x);
         self.expected = finite(ratio.expected);
@@ -312,5 +333,76 @@ impl Finding {
         } else {
             Verdict::Insufficient
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Customers of four records each, at values of their own choice.
+    fn panel(customers: usize, values: usize) -> Panel {
+        let records = 4 * customers;
+        // Multiples of an odd number, so that neither values nor losses follow the strata.
+        let mixed = |record: usize, of: usize| record.wrapping_mul(0x9e37_79b9_7f4a_7c15) % of;
+        Panel {
+            basis: Basis::Customers,
+            customers: (0..records).map(|record| (record / 4) as u32).collect(),
+            strata: (0..records).map(|record| (record % 60) as u32).collect(),
+            strata_count: 60,
+            time: vec![1.0; records],
+            lost: (0..records).map(|record| mixed(record, 97) < 25).collect(),
+            causes: (0..records).map(|record| Some(Cause::ALL[record % 7])).collect(),
+            amounts: Some(vec![10.0; records]),
+            model: Some(vec![0.25; records]),
+            columns: vec![PanelColumn {
+                name: "store".into(),
+                values: (0..values).map(|value| value.to_string()).collect(),
+                codes: (0..records).map(|record| mixed(record, values) as u32).collect(),
+            }],
+        }
+    }
+
+    fn fastest(panel: &Panel) -> Duration {
+        let once = |_| {
+            let begun = Instant::now();
+            assert!(judge(panel, &Systemic::params()).rows.len() >= panel.columns[0].values.len());
+            begun.elapsed()
+        };
+        (0..3).map(once).min().unwrap_or_default()
+    }
+
+    #[test]
+    fn lost_expected_and_excess_are_of_the_same_customers() {
+        let mut panel = panel(4_000, 5);
+        for record in 0..panel.records() {
+            // Store 0 loses twice as many, and one stratum is its alone.
+            let code = &mut panel.columns[0].codes[record];
+            if panel.strata[record] == 59 {
+                *code = 0;
+            }
+            panel.lost[record] =
+                record.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 101 < if *code == 0 { 50 } else { 25 };
+        }
+        let found = judge(&panel, &Systemic::params());
+        let row = found.findings().next().unwrap();
+        assert_eq!((row.value.as_str(), row.exposed_alone), ("0", panel.records() / 60));
+        let (totals, expected) = (found.totals, row.expected.unwrap());
+        assert_eq!((totals.losses, totals.losses_alone), (row.lost, row.lost_alone));
+        assert!(row.lost_alone > 0 && (totals.expected - expected).abs() < 1e-9 * expected);
+        assert!((totals.excess - (row.lost as f64 - expected)).abs() < 1e-6);
+        // Ten spent by each of the lost in excess.
+        let amounts = [row.excess_amount.unwrap(), totals.excess_amount.unwrap()];
+        assert!(amounts.iter().all(|amount| (amount - 10.0 * totals.excess).abs() < 1e-6), "{amounts:?}");
+        assert!(found.to_string().contains("where nobody elsewhere compares"), "{found}");
+    }
+
+    #[test]
+    fn a_hundred_times_the_values_do_not_take_a_hundred_times_as_long() {
+        let (few, many) = (fastest(&panel(50_000, 200)), fastest(&panel(50_000, 20_000)));
+        // A pass over the records for every value, or for every 256, would take far more than that.
+        assert!(many < 12 * few, "{few:?} for 200 values, {many:?} for 20,000");
     }
 }

@@ -14,7 +14,7 @@ const DAYS_PER_YEAR: i32 = 365;
 const PURCHASE_CLASSES: [usize; 4] = [2, 3, 6, 12];
 /// Recency has so many classes, each a part of the horizon.
 const RECENCY_CLASSES: i32 = 3;
-const STRATA_PER_LANDMARK: u32 = (PURCHASE_CLASSES.len() as u32 + 1) * RECENCY_CLASSES as u32;
+const STRATA_PER_LANDMARK: u32 = PURCHASES * RECENCY_CLASSES as u32;
 /// Customers taken at a time; a constant, so that threads cannot show.
 const CUSTOMERS_PER_BLOCK: usize = 1 << 12;
 
@@ -167,16 +167,24 @@ fn record(
 /// The class of purchases in the two horizons before a day and of recency, and the position of the last
 /// purchase; `None` where nothing was bought in the horizon before it.
 pub(crate) fn activity_class(run: &Run<'_>, day: Day, horizon_days: i32) -> Option<(u32, usize)> {
+    let (class, last) = purchase_class(run, day, horizon_days)?;
+    let silent = i64::from(day.days_since_epoch() - run.days[last]);
+    let recency = (silent * i64::from(RECENCY_CLASSES) / i64::from(horizon_days)) as u32;
+    Some((class * RECENCY_CLASSES as u32 + recency.min(RECENCY_CLASSES as u32 - 1), last))
+}
+
+/// Classes of purchases.
+pub(crate) const PURCHASES: u32 = PURCHASE_CLASSES.len() as u32 + 1;
+
+/// The class of purchases alone.
+pub(crate) fn purchase_class(run: &Run<'_>, day: Day, horizon_days: i32) -> Option<(u32, usize)> {
     let before = Window::back_from(day, horizon_days).range_in(run.days);
     if before.is_empty() {
         return None;
     }
-    let last = before.end - 1;
     let lately = Window::back_from(day, horizon_days.saturating_mul(2)).range_in(run.days).len();
     let class = PURCHASE_CLASSES.iter().filter(|&&start| lately >= start).count() as u32;
-    let silent = i64::from(day.days_since_epoch() - run.days[last]);
-    let recency = (silent * i64::from(RECENCY_CLASSES) / i64::from(horizon_days)) as u32;
-    Some((class * RECENCY_CLASSES as u32 + recency.min(RECENCY_CLASSES as u32 - 1), last))
+    Some((class, before.end - 1))
 }
 
 /// Net spend in the 365 days up to that one; 0 without amounts.
