@@ -3,7 +3,7 @@
     check.py FOLDER ENGINE...
 
 FOLDER holds the cases as `cargo test --test it engines::cases -- --ignored` writes them; engines are duckdb, datafusion,
-postgres, spark and ballista. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where
+postgres and spark. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where
 null. On the bundled log the whole loop follows: the engine computes the panel that the program `sql` asks for and writes it
 as Parquet, the crate fits on that, and the engine scores everybody. Spark then loses a worker in the middle of a query.
 
@@ -17,7 +17,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -210,76 +209,7 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Ballista:
-    """A scheduler and two executors as processes of their own; WINBACK_BALLISTA names the program."""
-
-    dialect = "datafusion"
-
-    def __init__(self):
-        self.program = os.environ["WINBACK_BALLISTA"]
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="winback-ballista-"))
-        self.scheduler, *ports = map(str, free_ports(5))
-        self.processes = [self.start("scheduler", self.scheduler)]
-        wait_for(int(self.scheduler))
-        for place in (0, 1):
-            own = self.folder / f"executor-{place}"
-            own.mkdir()
-            self.processes.append(self.start("executor", self.scheduler, *ports[2 * place : 2 * place + 2], own))
-        for port in ports[::2]:
-            wait_for(int(port))
-
-    def start(self, *arguments):
-        with open(self.folder / f"log-{len(list(self.folder.glob('log-*')))}", "w") as log:
-            return subprocess.Popen([self.program, *map(str, arguments)], stdout=log, stderr=log)
-
-    def load(self, table, path):
-        (self.folder / "table").write_text(table)
-        self.orders = path
-
-    def write(self, query, path):
-        (self.folder / "query.sql").write_text(query)
-        query_of = [self.folder / "table", self.orders, self.folder / "query.sql", path]
-        asked = [self.program, "query", self.scheduler, *map(str, query_of)]
-        subprocess.run(asked, check=True, timeout=600, stdout=subprocess.DEVNULL)
-
-    def run(self, query):
-        result = self.folder / "result.parquet"
-        self.write(query, result)
-        return pq.read_table(result).to_pydict()
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def wait_for(port, seconds=60):
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-
-
-ENGINES = {"duckdb": DuckDb, "datafusion": DataFusion, "postgres": Postgres, "spark": Spark, "ballista": Ballista}
+ENGINES = {"duckdb": DuckDb, "datafusion": DataFusion, "postgres": Postgres, "spark": Spark}
 
 
 def cases_of(folder):
@@ -348,12 +278,11 @@ def survives(running, folder):
 
 def loop(running, engine, case):
     """Panel, fit and scores, as in the guide: only queries go to the engine, only the panel comes back."""
-    dialect = getattr(running, "dialect", engine)
     table = (case / "table").read_text()
     columns = ["--date-col", "timestamp", "--amount-col", "amount", "--segment-col", "country"]
 
     def query(*options):
-        asked = [os.environ["WINBACK_SQL"], "--dialect", dialect, "--table", table, *columns, *options]
+        asked = [os.environ["WINBACK_SQL"], "--dialect", engine, "--table", table, *columns, *options]
         return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
 
     # The guide is for Spark, and so are its steps: they are taken as they are written there.
@@ -388,7 +317,7 @@ def checked(running, engine, case, what):
     if what == "loop":
         return loop(running, engine, case)
     says = case / ("panel.parquet" if what == "sample" else f"{what}.parquet")
-    query = (case / f"{what}.{getattr(running, 'dialect', engine)}.sql").read_text()
+    query = (case / f"{what}.{engine}.sql").read_text()
     return compare(running.run(query), pq.read_table(says).to_pydict(), what)
 
 
