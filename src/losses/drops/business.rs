@@ -1,5 +1,7 @@
 //! Did the whole business fall, or is it the season?
 
+use std::ops::RangeInclusive;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,6 +21,8 @@ const WEEKS_APART: i32 = WEEKS_FIXED_BEFORE + SPANS_WEEKS[0];
 const LEAST_ELSEWHERE: usize = 20;
 /// A normal's standard deviation over its median absolute deviation.
 const DEVIATIONS: f64 = 1.482_602_218_505_602;
+/// Weeks are summed up so many at a time to see how they go up and down, where no years beside each other show it.
+const WEEKS_TOGETHER: RangeInclusive<usize> = 1..=3;
 /// The variance of a second difference over that of a week.
 const SECOND_DIFFERENCE: f64 = 6.0;
 
@@ -77,15 +81,17 @@ impl Level {
 /// z = size / √(Σ (a − r b)²/(r Σ b)² + var r + (1 + 1/years) s² (1/6 + 1/8))
 /// s² = (1.4826 · median |ln n(w − 1) − 2 ln n(w) + ln n(w + 1)|)²/6 − median 1/n, for n purchases in a week
 /// ```
-/// where a and b are one customer's. s is how far all weeks go up and down together, which no number of customers
+/// where a and b are one customer's. Without earlier years n is also of two or three weeks, where that, times as many,
+/// is more. s is how far all weeks go up and down together, which no number of customers
 /// evens out. Where weeks elsewhere were compared too, the mean square of their sizes is the least variance.
 /// p is that of the normal, times the weeks looked at.
 pub(crate) fn of_business(scope: Scope<'_>) -> Option<BusinessDrop> {
     let levels: Vec<Level> = scope.candidates.iter().filter_map(|&before| level(scope, before)).collect();
-    let shocks =
-        shocks(&weekly(scope)) * (1.0 / f64::from(SPANS_WEEKS[0]) + 1.0 / f64::from(WEEKS_FIXED_BEFORE));
+    let weekly = weekly(scope);
+    let both = 1.0 / f64::from(SPANS_WEEKS[0]) + 1.0 / f64::from(WEEKS_FIXED_BEFORE);
+    let week_by_week = both * shocks(&weekly, 1..=1);
     let compared: Vec<Beside> =
-        levels.iter().filter_map(|level| beside_years(level, &levels, shocks)).collect();
+        levels.iter().filter_map(|level| beside_years(level, &levels, week_by_week)).collect();
     let steepest = compared.iter().map(|one| (one, one.size / elsewhere(one, &compared).sqrt()));
     let drop = steepest.max_by(|a, b| a.1.total_cmp(&b.1));
     if let Some((one, z)) = drop {
@@ -101,7 +107,8 @@ pub(crate) fn of_business(scope: Scope<'_>) -> Option<BusinessDrop> {
         levels.iter().any(|other| other.before.days_since(level.before).abs() == year)
     };
     let alone: Vec<&Level> = levels.iter().filter(|level| !a_year_apart(level)).collect();
-    let z = |level: &Level| (1.0 - level.ratio() / usual) / (level.variance(usual) + shocks).sqrt();
+    let together = both * shocks(&weekly, WEEKS_TOGETHER);
+    let z = |level: &Level| (1.0 - level.ratio() / usual) / (level.variance(usual) + together).sqrt();
     let steepest = alone.iter().copied().max_by(|a, b| z(a).total_cmp(&z(b)))?;
     let size = 1.0 - steepest.ratio() / usual;
     let told = normal_upper_tail(z(steepest)) * alone.len() as f64 <= LEVEL && size >= LEAST_SIZE;
@@ -185,12 +192,18 @@ fn weekly(scope: Scope<'_>) -> Vec<f64> {
 }
 
 /// The variance of a week's logarithm that neither level nor slope explains, nor that purchases are counted.
-fn shocks(weekly: &[f64]) -> f64 {
-    let logs: Vec<f64> = weekly.iter().map(|count| (count + 0.5).ln()).collect();
-    let bends = logs.windows(3).map(|three| (three[0] - 2.0 * three[1] + three[2]).abs());
-    let middle = median(bends.collect()).unwrap_or(0.0);
-    let counted = median(weekly.iter().map(|count| 1.0 / (count + 0.5)).collect()).unwrap_or(0.0);
-    ((DEVIATIONS * middle).powi(2) / SECOND_DIFFERENCE - counted).max(0.0)
+///
+/// Good and bad times do not begin on the weekday that weeks do here, and may last for some: of the sums of so many
+/// weeks, those count that vary the most for their length.
+fn shocks(weekly: &[f64], together: RangeInclusive<usize>) -> f64 {
+    let of = |weeks: usize| {
+        let sums: Vec<f64> = weekly.rchunks_exact(weeks).map(|own| own.iter().sum::<f64>() + 0.5).collect();
+        let bends = sums.windows(3).map(|three| (three[0].ln() - 2.0 * three[1].ln() + three[2].ln()).abs());
+        let middle = median(bends.collect()).unwrap_or(0.0);
+        let counted = median(sums.iter().map(|sum| 1.0 / sum).collect()).unwrap_or(0.0);
+        weeks as f64 * ((DEVIATIONS * middle).powi(2) / SECOND_DIFFERENCE - counted)
+    };
+    together.map(of).fold(0.0, f64::max)
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
