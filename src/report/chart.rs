@@ -36,6 +36,8 @@ const LETTER: u32 = 7;
 /// Longer names are cut.
 const NAME_LETTERS: usize = 34;
 const ROW_HEIGHT: u32 = 30;
+/// No axis reaches further, so that its length is a number.
+const LARGEST: f64 = 1e300;
 
 /// What an axis measures, from where to where.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ impl Axis {
     pub(super) fn around(title: &str, is_share: bool, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values
             .filter(|value| value.is_finite())
+            .map(|value| value.clamp(-LARGEST, LARGEST))
             .fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
         let air = 0.06 * (high - low).max(f64::MIN_POSITIVE);
         let (low, high) =
@@ -247,7 +250,7 @@ pub(super) fn rows(x: &Axis, named: &[Named], beside: Option<f64>, alt: &str) ->
             .axis_style(INK)
             .label_style(font())
             .x_labels(6)
-            .y_labels(upwards.len())
+            .y_labels(upwards.len().max(1))
             .x_desc(&x.title)
             .x_label_formatter(&|value| x.tick(*value))
             .y_label_formatter(&|place| name_of(&upwards, place))
