@@ -20,7 +20,7 @@ pub struct InputReport {
     pub rows_kept: u64,
     /// Rows with at least one fault.
     pub rows_dropped: u64,
-    /// The faults found, in the order of [`FaultKind`].
+    /// The faults found, in the order of [`FaultKind`](super::FaultKind).
     pub faults: Vec<Fault>,
     /// What is worth knowing of the rows kept.
     pub notices: Vec<Notice>,
