@@ -6,6 +6,7 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use super::known::Known;
 use super::table::{TableParams, TableReport};
 use crate::error::{FaultKind, Result};
 use crate::history::{History, Holds, Need, SideColumn, SideInput};
@@ -86,8 +87,10 @@ impl CustomerTable {
             SideColumn::new("persona", Holds::Text, Need::Nothing),
         ];
         let mut table = table.take(input, &columns)?;
-        table.match_ids("customer_id", history);
-        let ids: Vec<Option<String>> = table.texts("customer_id").to_vec();
+        let known = Known::Log(history);
+        known.match_ids(&mut table, "customer_id");
+        let plain = |id: &Option<String>| id.as_deref().map(|id| known.plain(id).to_owned());
+        let ids: Vec<Option<String>> = table.texts("customer_id").iter().map(plain).collect();
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for (row, id) in ids.iter().enumerate() {
             let Some(id) = id.as_deref().filter(|_| table.is_sound(row)) else { continue };
@@ -105,7 +108,7 @@ impl CustomerTable {
         let (kept, table, report) = table.finish()?;
         let rows = kept.into_iter().filter_map(|row| {
             Some(CustomerFacts {
-                customer_id: table.texts("customer_id")[row].clone()?,
+                customer_id: ids[row].clone()?,
                 household_id: table.texts("household_id")[row].clone(),
                 persona: table.texts("persona")[row].clone(),
             })

@@ -20,7 +20,7 @@ impl<'a> Known<'a> {
 
     /// Matches a column's ids, by canonical text.
     pub(super) fn match_ids(&self, table: &mut SideTable, column: &str) -> Vec<Option<u32>> {
-        table.match_ids_by(column, self.example(), |id| self.place_of(self.plain(id)))
+        table.match_ids(column, self.example(), |id| self.place_of(self.plain(id)))
     }
 
     fn place_of(&self, id: &str) -> Option<u32> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::codes::{by_word, plain};
+use super::known::Known;
 use super::table::{TableParams, TableReport};
 use crate::day::Day;
 use crate::error::{Result, shown};
@@ -100,7 +101,8 @@ impl ReasonsParams {
             optional("note", Holds::Text),
         ];
         let mut table = self.table.take(input, &columns)?;
-        let ranks = table.match_ids("customer_id", history);
+        let known = Known::Log(history);
+        let ranks = known.match_ids(&mut table, "customer_id");
         table.refuse_before_first_purchase("lost_on", &ranks, history);
         table.note_after("lost_on", history.observed_until());
         let (kept, table, report) = table.finish()?;
@@ -115,7 +117,7 @@ impl ReasonsParams {
                 *unmapped.entry(code.clone()).or_default() += 1;
             }
             rows.push(Reason {
-                customer_id: text("customer_id", row).unwrap_or_default(),
+                customer_id: known.plain(&text("customer_id", row).unwrap_or_default()).to_owned(),
                 cause: cause.unwrap_or(Cause::Unknown),
                 code,
                 lost_on: table.days("lost_on")[row],

@@ -6,6 +6,7 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use super::known::Known;
 use super::table::{TableParams, TableReport};
 use crate::day::Day;
 use crate::error::{Error, Result};
@@ -99,7 +100,8 @@ impl Suppressions {
         ];
         let table = table.clone().with_invalid_rows(InvalidRows::Reject);
         let mut table = table.take(input, &columns)?;
-        table.match_ids("customer_id", history);
+        let known = Known::Log(history);
+        known.match_ids(&mut table, "customer_id");
         let (kept, table, report) = table.finish()?;
         if report.ids.as_ref().is_none_or(|ids| ids.matched == 0) {
             return Err(Error::NobodyMatched {
@@ -109,7 +111,7 @@ impl Suppressions {
         }
         let rows = kept.into_iter().filter_map(|row| {
             Some(Suppression {
-                customer_id: table.texts("customer_id")[row].clone()?,
+                customer_id: known.plain(table.texts("customer_id")[row].as_deref()?).to_owned(),
                 reason: table.texts("reason")[row].clone(),
                 until: table.days("until")[row],
             })

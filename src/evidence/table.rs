@@ -209,13 +209,8 @@ impl SideTable {
     }
 
     /// The rank of each row's customer in the log, by canonical text; `None` for an id that nobody has there.
-    pub(crate) fn match_ids(&mut self, column: &str, history: &History) -> Vec<Option<u32>> {
-        let example = (history.customers() > 0).then(|| history.ids().text(0).into_owned());
-        self.match_ids_by(column, example, |id| history.ids().rank_of(id).map(|rank| rank as u32))
-    }
-
-    /// The same by any numbering of customers; `example` is one of their ids.
-    pub(crate) fn match_ids_by(
+    /// `rank_of` is any numbering of customers, `example` one of their ids.
+    pub(super) fn match_ids(
         &mut self,
         column: &str,
         example: Option<String>,

@@ -22,6 +22,25 @@ fn a_list_that_matches_nobody_is_refused_with_the_ids_it_should_look_like() {
     assert!(Suppressions::from_frame(&empty, &TableParams::default(), &history()).is_err());
 }
 
+/// Plans write a `'` before an id that a spreadsheet would run; a list copied from one means the same customer.
+#[test]
+fn ids_as_a_plan_writes_them_are_suppressed() {
+    let orders =
+        df!["customer_id" => ["=a", "'b", "c"], "ordered_on" => ["2024-01-05", "2024-02-01", "2024-02-02"]];
+    let history =
+        History::params(Columns::new("customer_id", "ordered_on")).from_frame(&orders.unwrap()).unwrap();
+    let list = df!["customer_id" => ["'=a", "''b", "c"]].unwrap();
+    let table = TableParams::default();
+    let found = Suppressions::from_frame(&list, &table, &history).unwrap();
+    let ids: Vec<&str> = found.rows().iter().map(|row| row.customer_id.as_str()).collect();
+    assert_eq!(ids, ["=a", "'b", "c"]);
+    assert_eq!(found.report().ids.as_ref().unwrap().matched, 3);
+    let customers = CustomerTable::from_frame(&list, &table, &history).unwrap();
+    assert_eq!(customers.rows()[0].customer_id, "=a");
+    let twice = df!["customer_id" => ["=a", "'=a"]].unwrap();
+    assert!(CustomerTable::from_frame(&twice, &table, &history).is_err());
+}
+
 /// A row left out would be a customer contacted.
 #[test]
 fn faulty_suppressions_are_never_dropped() {
