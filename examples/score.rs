@@ -128,6 +128,7 @@ fn score_in_memory(options: &Options, model: &ChurnModel, progress: &Progress) -
     let history = options.reading.read(Some(model.reading()), |params| options.declare(params))?;
     let as_of = options.as_of.unwrap_or(history.observed_until());
     progress.say_report(&history);
+    history.check_silence(as_of, model.label().horizon_days)?;
     progress.step("scoring");
     let scores = match options.intervals {
         true => model.score_with_intervals(&history, as_of)?,
@@ -144,6 +145,7 @@ fn score_from_disk(options: &Options, model: &ChurnModel, folder: &Path, progres
     let history = options.reading.read_to_disk(base, folder, options.memory_gib, declare)?;
     let as_of = options.as_of.unwrap_or(history.observed_until());
     progress.say_disk_report(&history);
+    history.check_silence(as_of, model.label().horizon_days)?;
     progress.step("scoring");
     let scored = match options.intervals {
         true => model.write_scores_with_intervals(&history, as_of, &options.out)?,

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         progress.say_report(&history);
         progress.step("looking ahead");
         let as_of = options.as_of.unwrap_or(history.observed_until());
+        history.check_silence(as_of, options.horizon_days)?;
         let values = Value::params().with_horizon_days(options.horizon_days).estimate(&history, as_of)?;
         table::write(&values.to_frame()?, &options.out)?;
         drop(progress);

@@ -14,6 +14,7 @@ mod cli_plan;
 mod cli_schedule;
 mod cli_sql;
 mod contagion;
+mod contradictions;
 mod determinism;
 mod disk;
 mod drops;
