@@ -17,7 +17,7 @@ impl Losses {
         let Some(tried) = own.and_then(|row| row.back) else { return Ok(()) };
         writeln!(
             f,
-            "  it is the limit in force: of those tried here {:.0} % came back, of all it ever called lost {:.0} %, where it reckons with {:.0} %",
+            "  it is the limit in force: of those tried here {:.0} % came back, of all it ever called lost {:.0} %, where it allows {:.0} %",
             100.0 * tried.estimate,
             100.0 * back.share.estimate,
             100.0 * limit

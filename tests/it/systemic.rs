@@ -144,8 +144,8 @@ fn a_model_without_segments_is_heard() {
 
 #[test]
 fn a_store_that_fails_lately_is_not_plainly_individual() {
-    // Four years, of which the last half a store loses its customers four times as fast.
-    let failing = World { customers: 1_200, days: 1_460, failing: (4.0, 1_278), loyal: 0.95, ..PLAIN };
+    // Four years, in whose last half year a store loses its customers twelve times as fast.
+    let failing = World { customers: 1_200, days: 1_460, failing: (12.0, 1_278), loyal: 0.95, ..PLAIN };
     let history = history(&log(&failing, 4), failing.days);
     let find = |horizon_days: i32| {
         let params = Systemic::params().with_horizon_days(horizon_days);

@@ -60,7 +60,7 @@ impl fmt::Display for Lapses {
             let far = self.natural_return.is_some_and(|back| back.share.low > FAR * limit);
             write!(
                 f,
-                "\n  more than the {:.0} % that the rule reckons with: {}",
+                "\n  more than the {:.0} % that the rule allows: {}",
                 100.0 * limit,
                 match far {
                     true => "IT DOES NOT HOLD HERE, and calls customers lost who are not",
