@@ -325,7 +325,7 @@ def checked(running, engine, case, what):
 
 
 def is_equal_on(engine, running, folder, has_programs):
-    chosen = {} if "WINBACK_ENGINES_ALL" in os.environ else {"postgres": FEW, "spark": FEWEST}
+    chosen = {} if "WINBACK_ENGINES_ALL" in os.environ else {"postgres": FEW, "spark": FEWEST, "ballista": FEWEST}
     is_equal = True
     for case in cases_of(folder):
         whats = chosen[engine].get(case.name, []) if engine in chosen else WHATS

@@ -41,7 +41,7 @@ class Ballista:
         (self.folder / "query.sql").write_text(query)
         query_of = [self.folder / "table", self.orders, self.folder / "query.sql", path]
         asked = [self.program, "query", self.scheduler, *map(str, query_of)]
-        told = subprocess.run(asked, timeout=180, capture_output=True, text=True)
+        told = subprocess.run(asked, timeout=900, capture_output=True, text=True)
         if told.returncode:
             raise RuntimeError(told.stderr)
 

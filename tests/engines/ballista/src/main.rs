@@ -29,7 +29,7 @@ const LOOPBACK: &str = "127.0.0.1";
 /// Plans are deep, and this is built without optimisation.
 const STACK_BYTES: usize = 64 << 20;
 /// Tasks at a time of an executor.
-const TASKS: usize = 1;
+const TASKS: usize = 2;
 const PARTITIONS: usize = 4;
 
 fn main() -> Outcome {
@@ -79,7 +79,10 @@ async fn executor(scheduler_port: u16, port: u16, grpc_port: u16, folder: &str) 
 }
 
 async fn run(scheduler_port: &str, table: String, orders: &str, query: &str, result: &str) -> Outcome {
-    let config = SessionConfig::new_with_ballista().with_target_partitions(PARTITIONS);
+    // A task that takes several partitions, as it does by default, mixes them up before windows: `lag` comes out wrong.
+    let config = SessionConfig::new_with_ballista()
+        .with_target_partitions(PARTITIONS)
+        .set_u64("ballista.scheduler.max_partitions_per_task", 1);
     let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     let url = format!("df://{LOOPBACK}:{scheduler_port}");
     let context = SessionContext::remote_with_state(&url, state).await?;
