@@ -33,7 +33,7 @@ const COLUMNS: &str = "columns of orders are named with --customer-col, --date-c
 
 /// What comes in, what comes out, and how it is called: the end of `--help`.
 const HELP: &str = r#"In:  orders, as for `train`, and tables of what else is known: reasons, incidents, changes. Or, for a business with contracts, a table
-     of customers (--customers) with a column that flags the lost.
+     of customers (--customers) with a column that flags the lost. With --model orders are read as its log was.
 Out: on standard output one page: who is lost, how many, what they had in common, why, whether it is the business's own
      doing, who may follow; with --json all of it as JSON; with --ask-out whom to ask for their reasons.
 

@@ -26,7 +26,8 @@ use winback::{ChurnModel, Day, table};
 use cli::{Progress, ReadingOptions, parse_day};
 
 /// What comes in, what comes out, and how it is called: the end of `--help`.
-const HELP: &str = r#"In:  a plan of `plan` and the orders since; or --results, a table of any finished experiment with one row per customer.
+const HELP: &str = r#"In:  a plan of `plan` and the orders since, which with --model are read as its log was; or --results, a table of any finished
+     experiment with one row per customer.
 Out: on standard output returns and money of the treated beside those held out, with intervals, whether the arms can be
      trusted, and a verdict; with --json the same as JSON; with --effects-out the offers with their measured effects.
 

@@ -26,7 +26,7 @@ use cli::{Progress, ReadingOptions, parse_day};
 const HELP: &str = r#"In:  a model of `train`, orders, and offers as JSON, such as
        [{"name": "call", "channel": "phone", "money": false, "contact_cost": 4.0, "capacity": 60,
          "effect": {"assumed": {"low": 0.0, "high": 0.15}}}]
-     and tables of what else is known.
+     and tables of what else is known. Orders are read as the model's log was unless said otherwise.
 Out: a row per customer (--out): what is to become of them and why, offer, arm, cost, first step. It may be edited;
      `schedule` and `measure` read it. On standard output what the plan costs and brings, where the limits pinch, and what a test
      could show.

@@ -19,7 +19,7 @@ use winback::{ChurnModel, Day, table};
 use cli::{Progress, ReadingOptions, parse_day};
 
 /// What comes in, what comes out, and how it is called: the end of `--help`.
-const HELP: &str = r#"In:  a plan of `plan`, and what has happened since: contacts, orders, incidents.
+const HELP: &str = r#"In:  a plan of `plan`, and what has happened since: contacts, orders, incidents. With --model orders are read as its log was.
 Out: a table of the steps due by the day (--out): customer_id, due_on, step, channel, offer, text. On standard output how many of
      each kind. Nothing is remembered between runs: the same files give the same steps.
 
