@@ -224,20 +224,16 @@ fn definitions(features: &[Feature]) -> Vec<String> {
 
 /// The cutoffs, and for labels only those whose window is observed.
 fn cutoffs_of(dialect: Dialect, days: &[Day], label: Option<LabelWindow>) -> Part {
-    let rows: Vec<String> = days
-        .iter()
-        .map(|&day| {
-            let from = match label {
-                Some(label) => format!(
-                    " FROM observed WHERE {} <= until_day",
-                    day.plus_days(label.days()).days_since_epoch()
-                ),
-                None => String::new(),
-            };
-            format!("SELECT {} AS cutoff, {} AS cutoff_day{from}", dialect.date(day), day.days_since_epoch())
-        })
-        .collect();
-    Part::new("cutoffs", "days at whose end customers are looked at", rows.join("\n  UNION ALL "))
+    let row = |day: &Day| format!("({}, {})", dialect.date(*day), day.days_since_epoch());
+    let rows: Vec<String> = days.iter().map(row).collect();
+    let observed = label.map_or(String::new(), |label| {
+        format!("\n  CROSS JOIN observed\n  WHERE cutoff_day + {} <= until_day", label.days())
+    });
+    let query = format!(
+        "SELECT cutoff, cutoff_day\n  FROM (VALUES {}) AS days (cutoff, cutoff_day){observed}",
+        rows.join(", ")
+    );
+    Part::new("cutoffs", "days at whose end customers are looked at", query)
 }
 
 /// A common table expression.
