@@ -103,6 +103,20 @@ pub(crate) struct SideTable {
 }
 
 impl SideTable {
+    /// So many rows that were never in a file: faults are found in them as in any others, and refused.
+    pub(crate) fn in_memory(rows: usize) -> Self {
+        let found = SideRows {
+            source: String::new(),
+            rows,
+            cells: Vec::new(),
+            bad: vec![false; rows],
+            faults: Vec::new(),
+            unread: Vec::new(),
+        };
+        let invalid_rows = InvalidRows::Reject;
+        SideTable { names: Vec::new(), found, ids: None, notices: Vec::new(), invalid_rows }
+    }
+
     /// All rows, those with a fault too.
     pub(crate) fn rows(&self) -> usize {
         self.found.rows
@@ -324,6 +338,9 @@ pub struct UnmatchedId {
 impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.input)?;
+        if self.input.rows_read == 0 {
+            write!(f, "\n  the table is empty")?;
+        }
         match &self.ids {
             Some(ids) => write!(f, "\n  {ids}"),
             None => Ok(()),
