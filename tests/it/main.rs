@@ -39,6 +39,7 @@ mod metrics;
 mod model;
 mod panels;
 mod plan_outcomes;
+mod plans;
 mod reading_arrow;
 mod reading_csv;
 mod reading_dates;
