@@ -20,8 +20,17 @@ use winback::table;
 
 use cli::{Progress, TrainingOptions};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, as for `train`.
+Out: one HTML file (--out) that needs no network and no script: losses, causes, who may follow, what drives the model, and how far
+     it can be trusted. On standard error what was read.
+
+Example: report --orders data/online_retail_orders.csv --date-col timestamp --segment-col country \
+             --horizon-days 60 --title "A gift shop" --out report.html"#;
+
 /// Make one page of the losses, their causes, who may follow, and how far the model can be trusted
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     #[command(flatten)]
     training: TrainingOptions,

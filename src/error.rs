@@ -7,7 +7,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub(crate) use fault::{EXAMPLES_PER_FAULT, shown};
+pub(crate) use fault::{EXAMPLES_PER_FAULT, counted, shown};
 pub use fault::{Fault, FaultExample, FaultKind};
 pub use notice::Notice;
 pub use report::InputReport;
@@ -244,6 +244,19 @@ pub enum Error {
         as_of: Day,
         /// The last day of the log.
         observed_until: Day,
+    },
+    /// A day so long after the last order that everybody would look lost.
+    #[error(
+        "{as_of} lies {} days after the last order, on {last_order}: more than the horizon of {horizon_days} days, so that everybody would look lost; bring the orders since then, or choose a day no later than {}",
+        as_of.days_since(*last_order), last_order.plus_days(*horizon_days)
+    )]
+    SilentSince {
+        /// The day asked for.
+        as_of: Day,
+        /// The day of the last order.
+        last_order: Day,
+        /// The horizon.
+        horizon_days: i32,
     },
     /// A day on which nobody had bought yet.
     #[error("no customer had bought by {as_of}: {first_purchase}; choose a later day")]

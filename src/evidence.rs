@@ -5,9 +5,11 @@
 //! are listed. Rows that cannot be used are listed too, all of them.
 
 mod cause;
+mod report;
 mod table;
 mod known;
 mod codes;
+mod settled;
 mod reasons;
 mod incidents;
 mod changes;
@@ -21,10 +23,14 @@ pub use contacts::{Answer, Contact, Contacts, Promise};
 pub use customers::{CustomerFacts, CustomerTable};
 pub(crate) use incidents::Placed;
 pub use incidents::{Incident, IncidentKind, Incidents};
+pub(crate) use reasons::settled;
 pub use reasons::{Misreporting, Reason, Reasons, ReasonsParams, SourcePair, UnmappedCode};
+pub use report::{IdMatch, TableReport, UnmatchedId};
+pub use settled::Contradictions;
+pub(crate) use settled::Settled;
 pub use suppressions::{Suppression, Suppressions};
 pub(crate) use table::SideTable;
-pub use table::{IdMatch, TableParams, TableReport, UnmatchedId};
+pub use table::TableParams;
 
 /// All that the business itself knows of its customers and losses.
 #[derive(Clone, Debug, Default)]

@@ -231,6 +231,19 @@ impl History {
         Day::from_days_since_epoch(self.span.last)
     }
 
+    /// Refuses a day more than a horizon after the last order: nobody bought in the whole horizon before it, and so
+    /// everybody would look lost, which says nothing of any of them. More likely the orders since are missing.
+    ///
+    /// # Errors
+    /// [`Error::SilentSince`] for such a day.
+    pub fn check_silence(&self, as_of: Day, horizon_days: i32) -> Result<()> {
+        let last_order = self.last_order();
+        match as_of.days_since(last_order) > horizon_days {
+            true => Err(Error::SilentSince { as_of, last_order, horizon_days }),
+            false => Ok(()),
+        }
+    }
+
     /// The values of a segment column, in order of text; `None` where the log was read without it.
     #[must_use]
     pub fn segment_values(&self, column: &str) -> Option<&[String]> {

@@ -48,7 +48,8 @@ pub use self::rule::LapseRule;
 pub use self::similar::{CausesTold, LikelyCause};
 pub use self::status::{Status, StatusTable, Statuses};
 pub use self::systemic::{
-    Finding, ModelRisk, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict, Whose,
+    DropBeside, Finding, ModelRisk, Recent, Systemic, SystemicParams, SystemicTotals, TenureBand, Verdict,
+    Whose,
 };
 pub use self::tune::{TunedRule, Tuning};
 

@@ -40,19 +40,10 @@ impl TrainingOptions {
             Some(day) => params.with_observed_until(day),
             None => params,
         })?;
-        match self.until {
-            Some(day) if day.days_since(history.last_order()) > self.horizon_days => {
-                Err(winback::Error::Parameter {
-                    name: "--until",
-                    found: format!(
-                        "{day}, more than a horizon after the last order on {}",
-                        history.last_order()
-                    ),
-                    expected: "the last day that the log is complete for, at which shops still sell",
-                })
-            }
-            _ => Ok(history),
+        if let Some(day) = self.until {
+            history.check_silence(day, self.horizon_days)?;
         }
+        Ok(history)
     }
 
     /// How snapshots are taken, at up to so many cutoffs.

@@ -195,6 +195,11 @@ pub(crate) fn shown(value: &str) -> String {
     format!("`{text}`")
 }
 
+/// So many of them, in the singular or the plural.
+pub(crate) fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", plural(count as u64, "", "s"))
+}
+
 pub(super) fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
 }

@@ -24,6 +24,11 @@ pub enum Notice {
         /// Rows kept in all.
         of: u64,
     },
+    /// Rows equal to an earlier one in every column read, of a table in which such a row says nothing more.
+    RepeatedRows {
+        /// Rows beyond the first of each kind.
+        rows: u64,
+    },
     /// Rows whose amount is 0.
     ZeroAmounts {
         /// How many rows.
@@ -45,6 +50,13 @@ pub enum Notice {
         rows: u64,
         /// The last day kept.
         observed_until: Day,
+    },
+    /// Rows dated before the log's first day.
+    BeforeObservedFrom {
+        /// How many rows.
+        rows: u64,
+        /// The first day of the log.
+        observed_from: Day,
     },
     /// Rows without a discount, read as 0.
     MissingDiscounts {
@@ -84,6 +96,11 @@ pub enum Notice {
         /// How many days count as the log's start.
         days: i32,
     },
+    /// The form that dates in text were read by, where some could not be.
+    DatesReadAs {
+        /// The strftime format.
+        format: String,
+    },
     /// Columns that nothing is read from.
     UnreadColumns {
         /// Their names.
@@ -109,6 +126,13 @@ impl fmt::Display for Notice {
                     false => Ok(()),
                 }
             }
+            Notice::RepeatedRows { rows } => {
+                write!(
+                    f,
+                    "{rows} {} in every column read; counted once",
+                    plural(*rows, "row equals an earlier one", "rows equal an earlier one")
+                )
+            }
             Notice::ZeroAmounts { rows } => {
                 write!(f, "{rows} {} an amount of 0; kept as free", plural(*rows, "row has", "rows have"))
             }
@@ -124,6 +148,13 @@ impl fmt::Display for Notice {
             }
             Notice::AfterObservedUntil { rows, observed_until } => {
                 write!(f, "{rows} {} after {observed_until} set aside", plural(*rows, "row", "rows"))
+            }
+            Notice::BeforeObservedFrom { rows, observed_from } => {
+                write!(
+                    f,
+                    "{rows} {} before {observed_from}, the log's first day: nothing is known of what was there then",
+                    plural(*rows, "row", "rows")
+                )
             }
             Notice::MissingDiscounts { rows } => {
                 write!(f, "{rows} {} no discount; read as 0", plural(*rows, "row has", "rows have"))
@@ -158,6 +189,9 @@ impl fmt::Display for Notice {
                     "{:.0} % of customers first bought in the log's first {days} days and may be older than the log",
                     fraction * 100.0
                 )
+            }
+            Notice::DatesReadAs { format } => {
+                write!(f, "dates are read as {format}, here and in every other table; write these alike")
             }
             Notice::UnreadColumns { columns } => {
                 let names: Vec<String> = columns.iter().map(|name| shown(name)).collect();

@@ -1,5 +1,6 @@
 //! What did the business change, where and when? The table of changes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use polars::prelude::DataFrame;
@@ -7,10 +8,14 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::reasons::ReasonsParams;
-use super::table::{TableParams, TableReport};
+use super::report::TableReport;
+use super::table::TableParams;
 use crate::day::Day;
 use crate::error::{FaultKind, Result};
 use crate::history::{History, Holds, Need, SideColumn, SideInput};
+
+/// So many known values are named where one is not known.
+const NEAREST: usize = 8;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -90,6 +95,7 @@ impl Changes {
             SideColumn::new("what", Holds::Text, Need::Nothing),
         ];
         let mut table = table.take(input, &columns)?;
+        let mut unknown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in 0..table.rows() {
             let text = |column: &str| table.texts(column)[row].clone();
             let (segment, value, cause) = (text("segment"), text("value"), text("cause"));
@@ -102,6 +108,7 @@ impl Changes {
                 }
                 Some(values) if !values.contains(&value) => {
                     table.fault(FaultKind::UnknownWord, "value", row, &value);
+                    unknown.entry(segment).or_default().insert(value);
                 }
                 Some(_) => {}
             }
@@ -109,6 +116,11 @@ impl Changes {
                 table.unknown_word("cause", row, &cause, &Cause::ALL.map(Cause::name));
             }
         }
+        let known = unknown
+            .iter()
+            .flat_map(|(segment, wrong)| nearest(history.segment_values(segment).unwrap_or_default(), wrong));
+        table.set_words("value", known.collect());
+        table.note_before("changed_on", history.observed_from());
         table.note_after("changed_on", history.observed_until());
         let (kept, table, report) = table.finish()?;
         let rows = kept.into_iter().filter_map(|row| {
@@ -122,5 +134,51 @@ impl Changes {
             })
         });
         Ok(Changes { rows: rows.collect(), report })
+    }
+}
+
+/// Of the known values, those nearest to any that is none of them, the nearest first, and how many there are beside.
+fn nearest(known: &[String], wrong: &BTreeSet<String>) -> Vec<String> {
+    let far = |value: &String| wrong.iter().map(|wrong| edits(wrong, value)).min().unwrap_or(usize::MAX);
+    let mut all: Vec<(usize, &String)> = known.iter().map(|value| (far(value), value)).collect();
+    all.sort_unstable();
+    let mut words: Vec<String> = all.iter().take(NEAREST).map(|(_, value)| (*value).clone()).collect();
+    if all.len() > NEAREST {
+        words.push(format!("… ({} in all)", all.len()));
+    }
+    words
+}
+
+/// How many letters have to be put in, left out or changed to make one text of the other (Levenshtein), whatever
+/// their case.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.to_lowercase().chars().collect();
+    let mut before: Vec<usize> = (0..=other.len()).collect();
+    for (row, letter) in one.to_lowercase().chars().enumerate() {
+        let mut diagonal = row;
+        before[0] = row + 1;
+        for (column, &wanted) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != wanted);
+            diagonal = before[column + 1];
+            before[column + 1] = changed.min(diagonal + 1).min(before[column] + 1);
+        }
+    }
+    before.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_values_come_first() {
+        assert_eq!(edits("kitten", "Sitting"), 3);
+        assert_eq!((edits("", "abc"), edits("abc", ""), edits("Mill", "mill")), (3, 3, 0));
+        let known = ["Harbour", "Mill Lane", "Station"].map(str::to_owned);
+        assert_eq!(nearest(&known, &BTreeSet::from(["Mil lane".to_owned()]))[0], "Mill Lane");
+        let many: Vec<String> = (0..30).map(|number| format!("S{number:02}")).collect();
+        let words = nearest(&many, &BTreeSet::from(["S7".to_owned()]));
+        assert_eq!((words[0].as_str(), words.len()), ("S07", NEAREST + 1));
+        assert_eq!(words[NEAREST], "… (30 in all)");
     }
 }

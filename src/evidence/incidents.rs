@@ -7,7 +7,8 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use super::known::Known;
-use super::table::{TableParams, TableReport};
+use super::report::{TableReport, keep_firsts};
+use super::table::TableParams;
 use crate::day::Day;
 use crate::error::Result;
 use crate::history::{History, Holds, Need, SideColumn, SideInput};
@@ -98,7 +99,8 @@ pub(crate) struct Placed {
     pub(crate) cost: Option<f64>,
 }
 
-/// Incidents, in the order of the table: `customer_id, occurred_on, kind[, cost]`.
+/// Incidents, in the order of the table: `customer_id, occurred_on, kind[, cost]`. Rows that are equal in all of that
+/// are one incident, told twice.
 ///
 /// ```
 /// use polars::df;
@@ -115,6 +117,7 @@ pub(crate) struct Placed {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Incidents {
     rows: Vec<Incident>,
+    repeated: usize,
     report: TableReport,
 }
 
@@ -152,6 +155,12 @@ impl Incidents {
     #[must_use]
     pub fn rows(&self) -> &[Incident] {
         &self.rows
+    }
+
+    /// Rows left out because they equal an earlier one.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        self.repeated
     }
 
     /// What the reading found.
@@ -193,7 +202,7 @@ impl Incidents {
                 table.unknown_word("kind", row, kind, &IncidentKind::ALL.map(IncidentKind::name));
             }
         }
-        let (kept, table, report) = table.finish()?;
+        let (kept, table, mut report) = table.finish()?;
         let rows = kept.into_iter().filter_map(|row| {
             Some(Incident {
                 customer_id: known.plain(table.texts("customer_id")[row].as_deref()?).to_owned(),
@@ -202,6 +211,11 @@ impl Incidents {
                 cost: Some(table.numbers("cost")[row]).filter(|cost| !cost.is_nan()),
             })
         });
-        Ok(Incidents { rows: rows.collect(), report })
+        let rows: Vec<Incident> = rows.collect();
+        let of = rows.len();
+        let key =
+            |row: &Incident| (row.customer_id.clone(), row.occurred_on, row.kind, row.cost.map(f64::to_bits));
+        let rows = keep_firsts(rows, key, &mut report);
+        Ok(Incidents { repeated: of - rows.len(), rows, report })
     }
 }

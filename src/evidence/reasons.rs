@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::cause::Cause;
 use super::codes::{by_word, plain};
 use super::known::Known;
-use super::table::{TableParams, TableReport};
+use super::report::{TableReport, keep_firsts};
+use super::settled::{Contradictions, Settled, Statement};
+use super::table::TableParams;
 use crate::day::Day;
-use crate::error::{Result, shown};
+use crate::error::{Result, counted, shown};
 use crate::history::{History, Holds, Need, SideColumn, SideInput};
 
 /// How a table of reasons is read.
@@ -29,7 +31,7 @@ use crate::history::{History, Holds, Need, SideColumn, SideInput};
 /// | `inclusion_probability` | the chance this customer had of being asked, above 0 and at most 1 | |
 /// | `note` | free text | |
 ///
-/// A customer may stand in several rows.
+/// A customer may stand in several rows; a row that equals an earlier one in every column read counts once.
 #[derive(Clone, Debug, Default)]
 pub struct ReasonsParams {
     table: TableParams,
@@ -105,17 +107,13 @@ impl ReasonsParams {
         let ranks = known.match_ids(&mut table, "customer_id");
         table.refuse_before_first_purchase("lost_on", &ranks, history);
         table.note_after("lost_on", history.observed_until());
-        let (kept, table, report) = table.finish()?;
+        let (kept, table, mut report) = table.finish()?;
         let text = |name: &str, row: usize| table.texts(name)[row].clone();
         let number = |name: &str, row: usize| Some(table.numbers(name)[row]).filter(|value| !value.is_nan());
-        let mut unmapped: BTreeMap<String, usize> = BTreeMap::new();
         let mut rows = Vec::with_capacity(kept.len());
         for row in kept {
             let code = text("reason", row).unwrap_or_default();
             let cause = self.cause(&code);
-            if cause.is_none() {
-                *unmapped.entry(code.clone()).or_default() += 1;
-            }
             rows.push(Reason {
                 customer_id: known.plain(&text("customer_id", row).unwrap_or_default()).to_owned(),
                 cause: cause.unwrap_or(Cause::Unknown),
@@ -129,6 +127,11 @@ impl ReasonsParams {
                 inclusion_probability: number("inclusion_probability", row),
                 note: text("note", row),
             });
+        }
+        let rows = keep_firsts(rows, Reason::key, &mut report);
+        let mut unmapped: BTreeMap<String, usize> = BTreeMap::new();
+        for row in rows.iter().filter(|row| self.cause(&row.code).is_none()) {
+            *unmapped.entry(row.code.clone()).or_default() += 1;
         }
         let mut unmapped: Vec<UnmappedCode> =
             unmapped.into_iter().map(|(code, rows)| UnmappedCode { code, rows }).collect();
@@ -162,6 +165,20 @@ pub struct Reason {
     pub inclusion_probability: Option<f64>,
     /// Free text.
     pub note: Option<String>,
+}
+
+impl Reason {
+    /// What tells rows apart, in an order that has nothing to do with that of the table.
+    fn key(&self) -> impl Ord + use<> {
+        let bits = |number: Option<f64>| number.map(f64::to_bits);
+        let what = [&self.source, &self.said_to, &self.wants, &self.rival, &self.note].map(Clone::clone);
+        let id = (self.customer_id.clone(), self.lost_on, self.code.clone());
+        (id, what, bits(self.rival_price), bits(self.inclusion_probability))
+    }
+
+    fn statement(&self) -> Statement<'_> {
+        (self.cause, self.lost_on, self.source.as_deref(), self.said_to.as_deref())
+    }
 }
 
 /// A code that stands for no known cause.
@@ -228,19 +245,32 @@ impl Reasons {
         Reasons { rows: self.rows.iter().filter(known).cloned().collect(), ..self.clone() }
     }
 
-    /// The main cause of each customer by rank: that stated most often; of several, that of the latest `lost_on`
-    /// (rows without one come first), then that farthest down the table. `Unknown` where nothing else was stated,
-    /// `None` where nobody said anything.
+    /// The cause of each customer by rank: that of most statements, where who tells the same twice (one source,
+    /// person told and day) counts once; of several, that of the latest `lost_on`, where a row without one comes
+    /// before all days. `Unknown` where as much still speaks for one cause as for another, or where nothing else was
+    /// stated; `None` where nobody said anything. The order of rows does not matter.
     #[must_use]
     pub fn causes(&self, history: &History) -> Vec<Option<Cause>> {
         let mut causes = vec![None; history.customers()];
         for (rank, rows) in self.by_rank(history) {
-            causes[rank] = main_cause(&rows);
+            causes[rank] = settled(&rows).cause;
         }
         causes
     }
 
-    /// Each customer's rows, by rank.
+    /// Of how many customers different causes are stated, by whichever sources.
+    #[must_use]
+    pub fn contradictions(&self) -> Contradictions {
+        let mut customers: BTreeMap<&str, Vec<&Reason>> = BTreeMap::new();
+        for reason in &self.rows {
+            customers.entry(&reason.customer_id).or_default().push(reason);
+        }
+        let settled: Vec<(&str, Settled)> =
+            customers.into_iter().map(|(id, rows)| (id, settled(&rows))).collect();
+        Contradictions::among(settled.iter().map(|(id, settled)| (*id, settled)))
+    }
+
+    /// Each customer's rows, by rank; in an order that does not depend on that of the table.
     pub(crate) fn by_rank(&self, history: &History) -> BTreeMap<usize, Vec<&Reason>> {
         let mut customers: BTreeMap<usize, Vec<&Reason>> = BTreeMap::new();
         for reason in &self.rows {
@@ -248,6 +278,10 @@ impl Reasons {
                 customers.entry(rank).or_default().push(reason);
             }
         }
+        customers
+            .values_mut()
+            .filter(|rows| rows.len() > 1)
+            .for_each(|rows| rows.sort_by_cached_key(|row| row.key()));
         customers
     }
 
@@ -288,19 +322,9 @@ impl Reasons {
     }
 }
 
-/// The cause stated most often; of several, the one with the latest `lost_on`, where a row without a day comes
-/// before all days; and of several on one day, the one farthest down the table. `Unknown` only where nothing else
-/// was stated.
-fn main_cause(rows: &[&Reason]) -> Option<Cause> {
-    let mut votes: BTreeMap<Cause, (usize, (Option<Day>, usize))> = BTreeMap::new();
-    for (at, reason) in rows.iter().enumerate() {
-        let vote = votes.entry(reason.cause).or_insert((0, (None, 0)));
-        vote.0 += 1;
-        vote.1 = vote.1.max((reason.lost_on, at));
-    }
-    let known = votes.iter().filter(|(cause, _)| **cause != Cause::Unknown);
-    let main = known.max_by_key(|(_, vote)| **vote).map(|(cause, _)| *cause);
-    main.or_else(|| (!votes.is_empty()).then_some(Cause::Unknown))
+/// What the rows of one customer come to.
+pub(crate) fn settled(rows: &[&Reason]) -> Settled {
+    Settled::of(rows.iter().map(|row| row.statement()))
 }
 
 /// How often sources contradict each other about one customer: two sources that share no cause. Rows without
@@ -330,7 +354,12 @@ impl fmt::Display for Reasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "reasons: {}", self.report)?;
         for UnmappedCode { code, rows } in &self.unmapped {
-            write!(f, "\n  code {} in {rows} rows stands for no known cause; map it", shown(code))?;
+            let rows = counted(*rows, "row");
+            write!(f, "\n  code {} in {rows} stands for no known cause; map it", shown(code))?;
+        }
+        let contradictions = self.contradictions();
+        if contradictions.customers > 0 {
+            write!(f, "\n  {contradictions}")?;
         }
         write!(f, "\n  {}", self.misreporting())
     }
@@ -347,7 +376,8 @@ impl fmt::Display for Misreporting {
         }
         write!(
             f,
-            "two sources or more told of {customers} customers, and contradicted each other on {contradicted}"
+            "two sources or more told of {}, and contradicted each other on {contradicted}",
+            counted(*customers, "customer")
         )?;
         for SourcePair { sources: (one, other), customers, contradicted } in pairs {
             write!(f, "\n    {one} and {other}: {contradicted} of {customers}")?;

@@ -7,7 +7,8 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use super::known::Known;
-use super::table::{TableParams, TableReport};
+use super::report::TableReport;
+use super::table::TableParams;
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::history::{History, Holds, InvalidRows, Need, SideColumn, SideInput};

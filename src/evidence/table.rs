@@ -1,16 +1,12 @@
 //! What do the rows of a side table say, and of whom? One reader for all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
-
+use super::report::{IdMatch, TableReport, UnmatchedId};
 use crate::day::Day;
 use crate::error::{Error, Fault, FaultExample, FaultKind, InputReport, Notice, Result, shown};
 use crate::history::{History, InvalidRows, SideCells, SideColumn, SideInput, SideRows, read_side};
-
-/// How many ids that nobody has are shown.
-const SHOWN_IDS: usize = 5;
 
 /// What a flag can be, in any case.
 const FLAGS: [&str; 6] = ["0", "1", "true", "false", "yes", "no"];
@@ -88,7 +84,14 @@ impl TableParams {
         let Self { separator, date_format, decimal_comma, .. } = self;
         let found = read_side(input, columns, *separator, date_format.as_deref(), *decimal_comma)?;
         let names = columns.iter().map(|column| column.name.clone()).collect();
-        Ok(SideTable { names, found, ids: None, notices: Vec::new(), invalid_rows: self.invalid_rows })
+        Ok(SideTable {
+            names,
+            found,
+            ids: None,
+            notices: Vec::new(),
+            invalid_rows: self.invalid_rows,
+            date_format: self.date_format.clone(),
+        })
     }
 }
 
@@ -97,9 +100,10 @@ impl TableParams {
 pub(crate) struct SideTable {
     names: Vec<String>,
     found: SideRows,
-    ids: Option<IdMatch>,
+    ids: Option<MatchedRows>,
     notices: Vec<Notice>,
     invalid_rows: InvalidRows,
+    date_format: Option<String>,
 }
 
 impl SideTable {
@@ -113,8 +117,14 @@ impl SideTable {
             faults: Vec::new(),
             unread: Vec::new(),
         };
-        let invalid_rows = InvalidRows::Reject;
-        SideTable { names: Vec::new(), found, ids: None, notices: Vec::new(), invalid_rows }
+        SideTable {
+            names: Vec::new(),
+            found,
+            ids: None,
+            notices: Vec::new(),
+            invalid_rows: InvalidRows::Reject,
+            date_format: None,
+        }
     }
 
     /// All rows, those with a fault too.
@@ -201,9 +211,14 @@ impl SideTable {
         words: &[&str],
     ) {
         self.fault(FaultKind::UnknownWord, column, row, value);
+        self.set_words(column, words.iter().map(|&word| word.to_owned()).collect());
+    }
+
+    /// Says which words can stand in a column, where a text there was none of them.
+    pub(crate) fn set_words(&mut self, column: &str, words: Vec<String>) {
         let is_own = |fault: &&mut Fault| fault.kind == FaultKind::UnknownWord && fault.column == column;
         if let Some(fault) = self.found.faults.iter_mut().find(is_own) {
-            fault.words = words.iter().map(|&word| word.to_owned()).collect();
+            fault.words = words;
         }
     }
 
@@ -222,6 +237,16 @@ impl SideTable {
         }
     }
 
+    /// Notes rows dated before the log's first day.
+    pub(crate) fn note_before(&mut self, column: &str, observed_from: Day) {
+        let before = |day: &Option<Day>| day.is_some_and(|day| day < observed_from);
+        let days = self.days(column).iter().enumerate();
+        let rows = days.filter(|(row, day)| before(day) && self.is_sound(*row)).count() as u64;
+        if rows > 0 {
+            self.note(Notice::BeforeObservedFrom { rows, observed_from });
+        }
+    }
+
     /// The rank of each row's customer in the log, by canonical text; `None` for an id that nobody has there.
     /// `rank_of` is any numbering of customers, `example` one of their ids.
     pub(super) fn match_ids(
@@ -230,29 +255,27 @@ impl SideTable {
         example: Option<String>,
         rank_of: impl Fn(&str) -> Option<u32>,
     ) -> Vec<Option<u32>> {
-        let mut matched: BTreeMap<u32, ()> = BTreeMap::new();
-        let mut unmatched: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        let ranks: Vec<Option<u32>> = self
-            .texts(column)
-            .iter()
-            .enumerate()
-            .map(|(row, id)| {
-                let id = id.as_ref()?;
-                let rank = rank_of(id);
-                match rank {
-                    Some(rank) => drop(matched.insert(rank, ())),
-                    None if self.found.bad[row] => {}
-                    None => unmatched.entry(id.clone()).or_default().push(row as u64 + 1),
-                }
-                rank
-            })
-            .collect();
-        self.ids = Some(IdMatch {
-            matched: matched.len(),
-            unmatched: unmatched.into_iter().map(|(id, rows)| UnmatchedId { id, rows }).collect(),
-            in_log: example,
-        });
+        let rank = |id: &Option<String>| rank_of(id.as_deref()?);
+        let ranks: Vec<Option<u32>> = self.texts(column).iter().map(rank).collect();
+        self.ids = Some(MatchedRows { column: column.to_owned(), example, ranks: ranks.clone() });
         ranks
+    }
+
+    /// Whose ids are known, of the rows that are kept: who stands in a dropped row only was not read.
+    fn id_match(&self) -> Option<IdMatch> {
+        let MatchedRows { column, example, ranks } = self.ids.as_ref()?;
+        let mut matched: BTreeSet<u32> = BTreeSet::new();
+        let mut unmatched: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (row, (id, rank)) in self.texts(column).iter().zip(ranks).enumerate() {
+            match (id, rank) {
+                _ if !self.is_sound(row) => {}
+                (_, Some(rank)) => drop(matched.insert(*rank)),
+                (Some(id), None) => unmatched.entry(id).or_default().push(row as u64 + 1),
+                (None, None) => {}
+            }
+        }
+        let unmatched = unmatched.into_iter().map(|(id, rows)| UnmatchedId { id: id.to_owned(), rows });
+        Some(IdMatch { matched: matched.len(), unmatched: unmatched.collect(), in_log: example.clone() })
     }
 
     /// Refuses days before the customer's first purchase.
@@ -281,10 +304,15 @@ impl SideTable {
     /// error that carries all of them.
     pub(crate) fn finish(mut self) -> Result<(Vec<usize>, Self, TableReport)> {
         let kept: Vec<usize> = (0..self.rows()).filter(|&row| self.is_sound(row)).collect();
+        let ids = self.id_match();
         let SideRows { source, rows, faults, unread, .. } = &mut self.found;
         // In the order of kinds, as in the report of a log; columns as they were asked for.
         faults.sort_by_key(|fault| fault.kind);
         let mut notices = std::mem::take(&mut self.notices);
+        let unread_date = faults.iter().any(|fault| fault.kind == FaultKind::UnparseableDate);
+        if let Some(format) = self.date_format.clone().filter(|_| unread_date) {
+            notices.push(Notice::DatesReadAs { format });
+        }
         if !unread.is_empty() {
             notices.push(Notice::UnreadColumns { columns: std::mem::take(unread) });
         }
@@ -299,74 +327,17 @@ impl SideTable {
         if input.rows_dropped > 0 && self.invalid_rows == InvalidRows::Reject {
             return Err(Error::InvalidRows { report: Box::new(input) });
         }
-        let ids = self.ids.take();
         Ok((kept, self, TableReport { input, ids }))
     }
 }
 
-/// What the reading of a side table found: every row is kept, or dropped under a named fault, and every
-/// customer id is in the log, or listed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct TableReport {
-    /// Rows, faults and columns that were not read. All faulty rows are listed.
-    pub input: InputReport,
-    /// Whose ids are in the log; `None` for a table without customers.
-    pub ids: Option<IdMatch>,
-}
-
-/// Which customer ids of a table are in the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct IdMatch {
-    /// Customers of the log who stand in the table.
-    pub matched: usize,
-    /// Ids of the table that nobody in the log has, in order of text. Their rows are kept in count, but
-    /// nothing is known of these customers.
-    pub unmatched: Vec<UnmatchedId>,
-    #[serde(skip)]
-    in_log: Option<String>,
-}
-
-/// An id that nobody in the log has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UnmatchedId {
-    /// The id.
-    pub id: String,
-    /// The rows it stands in, from 1.
-    pub rows: Vec<u64>,
-}
-
-impl fmt::Display for TableReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.input)?;
-        if self.input.rows_read == 0 {
-            write!(f, "\n  the table is empty")?;
-        }
-        match &self.ids {
-            Some(ids) => write!(f, "\n  {ids}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for IdMatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IdMatch { matched, unmatched, in_log } = self;
-        write!(f, "{matched} of its customers are in the log, {} are not", unmatched.len())?;
-        if unmatched.is_empty() {
-            return Ok(());
-        }
-        let shown: Vec<String> = unmatched.iter().take(SHOWN_IDS).map(|id| shown(&id.id)).collect();
-        write!(f, ": {}", shown.join(", "))?;
-        if unmatched.len() > SHOWN_IDS {
-            write!(f, " and {} more", unmatched.len() - SHOWN_IDS)?;
-        }
-        match in_log {
-            Some(id) if *matched == 0 => {
-                write!(f, "; the log's ids look like {}: are both written alike?", crate::error::shown(id))
-            }
-            _ => Ok(()),
-        }
-    }
+/// The customers of a column of ids.
+#[derive(Clone, Debug)]
+struct MatchedRows {
+    column: String,
+    /// An id of the log.
+    example: Option<String>,
+    ranks: Vec<Option<u32>>,
 }
 
 fn flag(text: &str) -> Option<bool> {

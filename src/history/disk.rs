@@ -240,6 +240,14 @@ impl DiskHistory {
         self.whole.last_order()
     }
 
+    /// As [`History::check_silence`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_silence(&self, as_of: Day, horizon_days: i32) -> Result<()> {
+        self.whole.check_silence(as_of, horizon_days)
+    }
+
     /// The values of a segment column, in order of text; `None` where the log was read without it.
     #[must_use]
     pub fn segment_values(&self, column: &str) -> Option<&[String]> {

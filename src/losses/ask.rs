@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::lapse::{Lapses, lapses_of};
 use super::worth::Worth;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::evidence::{Cause, Reasons};
 use crate::history::{CustomerIds, History};
 use crate::table;
@@ -217,9 +217,9 @@ impl fmt::Display for AskList {
         let drawn = self.asked.iter().filter(|asked| asked.chosen_by == ChosenBy::Random).count();
         write!(
             f,
-            "ask {} of {} lost customers of unknown cause: {drawn} drawn at random, {} because they are worth most",
+            "ask {} of {} of unknown cause: {drawn} drawn at random, {} for being worth most",
             self.asked.len(),
-            self.of,
+            counted(self.of, "lost customer"),
             self.asked.len() - drawn
         )
     }

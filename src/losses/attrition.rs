@@ -10,6 +10,7 @@ use super::lapse::{Lapses, NaturalReturn};
 use super::periods::{Period, PeriodLoss, TenureLoss, periods};
 use super::worth::Worth;
 use crate::day::{Day, Window};
+use crate::error::counted;
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::wilson;
@@ -107,8 +108,9 @@ fn plain(history: &History, lapses: &Lapses) -> Result<PlainLoss, String> {
     if from > needed {
         let has = lapses.as_of.days_since(from) + 1;
         return Err(format!(
-            "the log covers {has} days up to {}, and customers of one year who did not buy in the next take {}; \
+            "the log covers {} up to {}, and customers of one year who did not buy in the next take {}; \
              it would have to begin on {needed}, and begins on {from}",
+            counted(has.max(0) as usize, "day"),
             lapses.as_of,
             2 * YEAR_DAYS
         ));
@@ -213,8 +215,8 @@ impl fmt::Display for PlainLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "of {} customers who bought in the year up to {}, {} did not in the year after: {}",
-            self.customers,
+            "of {} who bought in the year up to {}, {} did not in the year after: {}",
+            counted(self.customers, "customer"),
             self.day,
             self.lost,
             shown_share(Some(&self.share))

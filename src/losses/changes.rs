@@ -213,6 +213,8 @@ pub struct Prevention {
     pub cause: Option<Cause>,
     /// Whose doing it is.
     pub whose: Whose,
+    /// Whether the incidents stand in a line of their kind too, so that the two must not be added up.
+    pub overlaps: bool,
     /// Customers lost above what was expected, per year.
     pub customers_per_year: f64,
     /// What these spent in the year before, per year, where amounts were read.
@@ -221,15 +223,20 @@ pub struct Prevention {
 
 impl fmt::Display for Prevention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Prevention { what, cause, whose, customers_per_year, amount_per_year } = self;
-        write!(f, "{what}: {customers_per_year:.0} customers")?;
+        let Prevention { what, cause, whose, overlaps, customers_per_year, amount_per_year } = self;
+        let ending = if customers_per_year.round() == 1.0 { "" } else { "s" };
+        write!(f, "{what}: {customers_per_year:.0} customer{ending}")?;
         if let Some(amount) = amount_per_year {
             write!(f, ", who spent {amount:.2}")?;
         }
         match (cause, whose) {
-            (Some(cause), whose) => write!(f, " ({cause}: {whose:?})"),
-            (None, Whose::Unknown) => write!(f, " (no cause known)"),
-            (None, whose) => write!(f, " ({whose:?})"),
+            (Some(cause), whose) => write!(f, " ({cause}: {whose:?})")?,
+            (None, Whose::Unknown) => write!(f, " (no cause known)")?,
+            (None, whose) => write!(f, " ({whose:?})")?,
+        }
+        match overlaps {
+            true => write!(f, "; they count by kind too, and are not to be added to that"),
+            false => Ok(()),
         }
     }
 }
@@ -248,6 +255,7 @@ pub fn preventions(systemic: Option<&Systemic>, incidents: Option<&IncidentLosse
             what: format!("{}={}", row.segment, row.value),
             cause,
             whose: row.whose,
+            overlaps: false,
             customers_per_year: (row.lost as f64 - row.expected.unwrap_or(0.0)).max(0.0) / years,
             amount_per_year: row.excess_amount.map(|amount| amount / years),
         });
@@ -260,6 +268,7 @@ pub fn preventions(systemic: Option<&Systemic>, incidents: Option<&IncidentLosse
             what: row.kind.clone(),
             cause: None,
             whose: kind(row).map_or(Whose::Unknown, whose),
+            overlaps: row.overlaps,
             customers_per_year: (row.lost as f64 - row.expected.unwrap_or(0.0)).max(0.0) / years,
             amount_per_year: row.excess_amount.map(|amount| amount / years),
         }));

@@ -8,13 +8,15 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use super::systemic::{Panel, PanelColumn, Systemic, SystemicParams, TenureBand, judge};
-use crate::error::{Error, FaultKind, Notice, Result};
+use crate::error::{Error, FaultKind, Notice, Result, counted};
 use crate::evidence::{Cause, ReasonsParams, SideTable, TableParams, TableReport, UnmappedCode};
 use crate::history::{Holds, NO_SEGMENT, Need, SideColumn, SideInput};
 use crate::rates::Basis;
 
 /// Where bands of tenure end, in months; the last is open.
 const BANDS_MONTHS: [f64; 5] = [3.0, 6.0, 12.0, 24.0, 48.0];
+/// A column of that name holds ids, whether or not it is named as one.
+const USUAL_ID: &str = "customer_id";
 /// Who left in the first month was there for half of it.
 const LEAST_MONTHS: f64 = 0.5;
 
@@ -22,7 +24,8 @@ const LEAST_MONTHS: f64 = 0.5;
 ///
 /// | setting | default |
 /// |---|---|
-/// | reason, tenure, commitment, id column | none |
+/// | reason, tenure, commitment column | none |
+/// | id column | `customer_id`, where there is one: repeated ids are faults |
 /// | segment columns | none: at least one is needed |
 /// | minimum lift | 1.25 |
 /// | table | as [`TableParams`] reads it |
@@ -80,7 +83,8 @@ impl Contracts {
 }
 
 impl ContractParams {
-    /// Names the customer's id; a row without one, or with that of an earlier row, is a fault then.
+    /// Names the customer's id; a row without one, or with that of an earlier row, is a fault then. Where none is
+    /// named, a column `customer_id` is looked at for repeated ids.
     #[must_use]
     pub fn with_id(mut self, name: impl Into<String>) -> Self {
         self.id = Some(name.into());
@@ -161,6 +165,9 @@ impl ContractParams {
         let columns = self.columns(&segments)?;
         let mut table = self.table.take(input, &columns)?;
         let flags = table.flags(&self.lost);
+        if self.id.is_none() && columns.iter().any(|column| column.name == USUAL_ID) {
+            repeated_ids(&mut table, USUAL_ID);
+        }
         if let Some(id) = &self.id {
             let empty: Vec<usize> = (0..table.rows())
                 .filter(|&row| table.is_sound(row) && table.texts(id)[row].is_none())
@@ -236,6 +243,11 @@ impl ContractParams {
         let named = |name: &String, holds, need| SideColumn::new(name, holds, need);
         columns.extend(self.tenure.iter().map(|name| named(name, Holds::Amounts, Need::Value)));
         columns.extend(self.id.iter().map(|name| named(name, Holds::Ids, Need::Value)));
+        let is_usual_id = |name: &&String| name.as_str() == USUAL_ID;
+        let others = [&self.lost].into_iter().chain(&self.reason).chain(&self.tenure).chain(&self.commitment);
+        if self.id.is_none() && !others.chain(segments.iter().copied()).any(|name| is_usual_id(&name)) {
+            columns.push(SideColumn::new(USUAL_ID, Holds::Text, Need::Nothing));
+        }
         let mut texts: Vec<&String> = self.reason.iter().chain(&self.commitment).collect();
         texts.extend(segments);
         columns.extend(texts.into_iter().map(|name| named(name, Holds::Text, Need::Column)));
@@ -312,6 +324,7 @@ fn panel(
                 codes: Vec::new(),
             })
             .collect(),
+        recent_from: None,
     };
     for customer in 0..lost.len() {
         let all = months.map_or(1.0, |months| months[customer]);
@@ -359,10 +372,10 @@ fn tenure_bands(panel: &Panel) -> Vec<TenureBand> {
 
 impl fmt::Display for Contracts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} of {} customers lost", self.lost, self.customers)?;
+        writeln!(f, "{} of {} lost", self.lost, counted(self.customers, "customer"))?;
         write!(f, "{}", self.systemic)?;
         for UnmappedCode { code, rows } in &self.unmapped {
-            writeln!(f, "  reason `{code}` stands for no known cause: {rows} rows")?;
+            writeln!(f, "  reason `{code}` stands for no known cause: {}", counted(*rows, "row"))?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::profile::{
     Change, CustomerProfile, Favourite, LEAST_PURCHASES, bought_within, profiles, quantile,
 };
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::newcombe;
@@ -202,7 +202,9 @@ impl fmt::Display for Contrast {
         let Contrast { landmark, customers, lost, days, rows } = self;
         write!(
             f,
-            "of {customers} customers who had bought lately on {landmark}, {lost} bought nothing in the {days} days after"
+            "of {} who had bought lately on {landmark}, {lost} bought nothing in the {} after",
+            counted(*customers, "customer"),
+            counted(*days as usize, "day")
         )?;
         let (out, alike): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.stands_out);
         if out.is_empty() {

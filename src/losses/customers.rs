@@ -9,6 +9,7 @@ use super::LEVEL;
 use super::attrition::shown_share;
 use super::contracts::Contracts;
 use super::reasons::{ReasonShares, shares};
+use crate::error::counted;
 use crate::evidence::Cause;
 use crate::metrics::Interval;
 use crate::rates::wilson;
@@ -104,7 +105,9 @@ impl Serialize for CustomerLosses {
 impl fmt::Display for CustomerLosses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Contracts { customers, lost, systemic, .. } = &self.contracts;
-        writeln!(f, "HOW MANY\n{lost} of {customers} customers are lost: {}\n", shown_share(self.share()))?;
+        let are = if *lost == 1 { "is" } else { "are" };
+        let of = counted(*customers, "customer");
+        writeln!(f, "HOW MANY\n{lost} of {of} {are} lost: {}\n", shown_share(self.share()))?;
         if let Some(reasons) = &self.reasons {
             writeln!(f, "WHY\n{reasons}\n")?;
         }

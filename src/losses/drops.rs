@@ -17,7 +17,7 @@ use self::onset::onset;
 use self::scan::{Scope, scan};
 use self::weeks::{candidates, eligible};
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::history::History;
 use crate::table;
 
@@ -210,7 +210,8 @@ impl fmt::Display for Drops {
             return writeln!(f, "sudden drops: the log is too short to look for any, which takes 40 weeks");
         }
         let (found, weeks, regulars) = (self.rows.len(), self.weeks, self.regulars);
-        writeln!(f, "sudden drops: {found} found, in {weeks} weeks and {regulars} regulars")?;
+        let (weeks, regulars) = (counted(weeks, "week"), counted(regulars, "regular"));
+        writeln!(f, "sudden drops: {found} found, in {weeks} and {regulars}")?;
         for row in &self.rows {
             let went = match row.kind {
                 DropKind::Lost => "lost",
@@ -218,11 +219,11 @@ impl fmt::Display for Drops {
             };
             writeln!(
                 f,
-                "  {} {}: {:.0} % of the purchases of {} regulars {went} from {} on ({} to {}), p {:.3}",
+                "  {} {}: {:.0} % of the purchases of {} {went} from {} on ({} to {}), p {:.3}",
                 row.segment,
                 row.value,
                 100.0 * row.size,
-                row.regulars,
+                counted(row.regulars, "regular"),
                 row.date,
                 row.date_low,
                 row.date_high,

@@ -3,8 +3,8 @@
 use super::attrition::{Attrition, attrition};
 use super::changes::{ChangeEffect, Prevention, change_effects, preventions};
 use super::contrast::{Contrast, contrast};
-use super::drops::{DropKind, DropParams, Drops};
-use super::exposure::Found;
+use super::drops::{DropParams, Drops};
+use super::exposure::{findings, set_beside};
 use super::followers::{Followers, FollowersParams, Known};
 use super::incidents::IncidentLosses;
 use super::inputs::Inputs;
@@ -84,12 +84,14 @@ impl LossesParams {
     /// What a log is too short for is left out, and told with the reason ([`Losses::left_out`]).
     ///
     /// # Errors
-    /// A setting out of range; [`Error::AfterObserved`] for a day the log does not reach,
+    /// A setting out of range; [`Error::AfterObserved`] for a day the log does not reach, [`Error::SilentSince`] for
+    /// one more than a horizon after the last order,
     /// [`Error::BeforeFirstPurchase`] where nobody had bought, [`Error::PolicyMismatch`] for a log that was read
     /// another way than the model's.
     pub fn analyse(&self, history: &History, model: &ChurnModel, evidence: &Evidence) -> Result<Losses> {
         let as_of = self.as_of.unwrap_or(history.observed_until());
         let horizon_days = model.label().horizon_days;
+        history.check_silence(as_of, horizon_days)?;
         let rule = self.rule.unwrap_or(LapseRule::default().with_horizon_days(horizon_days));
         let mut left_out = Vec::new();
 
@@ -116,8 +118,11 @@ impl LossesParams {
         let reasons = evidence.reasons().map(|reasons| reason_shares(history, &lapses, reasons));
         let causes = evidence.reasons().map(|reasons| reasons.known_by(as_of).causes(history));
 
-        let systemic = self.systemic(history, as_of, horizon_days, causes.as_deref(), &mut left_out)?;
+        let mut systemic = self.systemic(history, as_of, horizon_days, causes.as_deref(), &mut left_out)?;
         let drops = self.drops.find(history, as_of)?;
+        if let Some(systemic) = &mut systemic {
+            set_beside(systemic, &drops);
+        }
 
         let find = |incidents| IncidentLosses::find(history, as_of, horizon_days, incidents);
         let incidents = evidence.incidents().map(find).transpose()?;
@@ -200,33 +205,6 @@ impl LossesParams {
             Err(error) => Err(error),
         }
     }
-}
-
-/// What customers may be exposed to.
-fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
-    let systemic =
-        systemic.into_iter().flat_map(Systemic::findings).filter(|finding| finding.cause.is_none());
-    let lost = drops.rows.iter().filter(|drop| drop.kind == DropKind::Lost);
-    let of_systemic = systemic.map(|finding| Found {
-        segment: finding.segment.clone(),
-        value: finding.value.clone(),
-        words: match finding.lift {
-            Some(lift) => format!(
-                "{} {} loses {lift:.1} times as many as comparable customers elsewhere",
-                finding.segment, finding.value
-            ),
-            None => format!(
-                "{} {} loses more than comparable customers elsewhere",
-                finding.segment, finding.value
-            ),
-        },
-    });
-    let of_drops = lost.map(|drop| Found {
-        segment: drop.segment.clone(),
-        value: drop.value.clone(),
-        words: format!("{} {}: its regulars fell off from {} on", drop.segment, drop.value, drop.date),
-    });
-    of_systemic.chain(of_drops).collect()
 }
 
 /// What an examination of losses found.

@@ -1,5 +1,7 @@
 //! Which findings is a customer exposed to?
 
+use super::drops::{DropKind, Drops, SuddenDrop};
+use super::systemic::{DropBeside, Systemic};
 use crate::day::Day;
 use crate::history::History;
 
@@ -35,4 +37,50 @@ impl<'a> Exposures<'a> {
         };
         self.found.iter().filter(is_exposed).map(|(.., words)| (*words).to_owned()).collect()
     }
+}
+
+/// Sets each drop beside what is said of the losses at the same value.
+pub(super) fn set_beside(systemic: &mut Systemic, drops: &Drops) {
+    for row in systemic.rows.iter_mut().filter(|row| row.cause.is_none()) {
+        let is_own = |drop: &&SuddenDrop| (&drop.segment, &drop.value) == (&row.segment, &row.value);
+        if let Some(&SuddenDrop { date, size, kind, .. }) = drops.rows.iter().find(is_own) {
+            row.beside(DropBeside { date, size, is_moved: kind == DropKind::Moved });
+        }
+    }
+}
+
+/// What customers may be exposed to.
+pub(super) fn findings(systemic: Option<&Systemic>, drops: &Drops) -> Vec<Found> {
+    let recent = systemic.into_iter().flat_map(Systemic::recent_findings).map(|(finding, recent)| Found {
+        segment: finding.segment.clone(),
+        value: finding.value.clone(),
+        words: format!(
+            "{} {} lately loses {:.1} times as many as comparable customers elsewhere",
+            finding.segment,
+            finding.value,
+            recent.lift.unwrap_or(f64::INFINITY)
+        ),
+    });
+    let lost = drops.rows.iter().filter(|drop| drop.kind == DropKind::Lost);
+    let whole = systemic.into_iter().flat_map(Systemic::findings).filter(|finding| finding.cause.is_none());
+    let of_systemic = whole.map(|finding| Found {
+        segment: finding.segment.clone(),
+        value: finding.value.clone(),
+        words: match finding.lift {
+            Some(lift) => format!(
+                "{} {} loses {lift:.1} times as many as comparable customers elsewhere",
+                finding.segment, finding.value
+            ),
+            None => format!(
+                "{} {} loses more than comparable customers elsewhere",
+                finding.segment, finding.value
+            ),
+        },
+    });
+    let of_drops = lost.map(|drop| Found {
+        segment: drop.segment.clone(),
+        value: drop.value.clone(),
+        words: format!("{} {}: its regulars fell off from {} on", drop.segment, drop.value, drop.date),
+    });
+    of_systemic.chain(recent).chain(of_drops).collect()
 }

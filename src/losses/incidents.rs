@@ -13,7 +13,7 @@ pub use self::groups::IncidentCounts;
 use self::groups::{Group, LEAST_EXPOSED, Scope};
 use super::systemic::Verdict;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::evidence::Incidents;
 use crate::features::HORIZON_DAYS;
 use crate::history::History;
@@ -30,6 +30,8 @@ pub struct IncidentLoss {
     /// praise: `two or more` (a second one within the horizon) and, where 40 costs are known, `cost up to` what
     /// half of them cost at most.
     pub kind: String,
+    /// Whether it is such a pattern: its incidents stand in rows of kinds too, and must not be added to those.
+    pub overlaps: bool,
     /// All incidents of it up to the day, compared or not.
     pub incidents: usize,
     /// What these cost by themselves, where said; `None` where of none.
@@ -103,7 +105,8 @@ impl IncidentLosses {
         }
         let mut all = incidents.placed(history);
         let mut counts = IncidentCounts {
-            rows: incidents.rows().len(),
+            rows: incidents.rows().len() + incidents.repeated(),
+            repeated: incidents.repeated(),
             not_in_log: incidents.rows().len() - all.len(),
             ..IncidentCounts::default()
         };
@@ -147,6 +150,7 @@ impl IncidentLosses {
         };
         table::frame(vec![
             texts("kind", &|row| row.kind.clone()),
+            Column::new("overlaps".into(), self.rows.iter().map(|row| row.overlaps).collect::<Vec<bool>>()),
             counts("incidents", &|row| row.incidents),
             floats("cost_amount", &|row| row.cost_amount),
             counts("exposed", &|row| row.exposed),
@@ -171,6 +175,7 @@ fn row(group: &Group, found: &Compared, has_amount: bool) -> (f64, IncidentLoss)
     let excess = expected.and_then(|expected| finite(1.0 - expected / lost as f64));
     let row = IncidentLoss {
         kind: group.name.clone(),
+        overlaps: group.overlaps,
         incidents: group.incidents,
         cost_amount: (group.costs > 0).then_some(group.cost),
         costs_known: group.costs,
@@ -200,8 +205,10 @@ fn verdict(row: &IncidentLoss, q: Option<f64>) -> Verdict {
 
 impl fmt::Display for IncidentCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "of {} incidents {} are compared", self.rows, self.compared)?;
+        let be = if self.compared == 1 { "is" } else { "are" };
+        write!(f, "of {} {} {be} compared", counted(self.rows, "incident"), self.compared)?;
         for (count, why) in [
+            (self.repeated, "told twice and counted once"),
             (self.not_in_log, "of customers who are not in the log"),
             (self.after_as_of, "after the day looked at"),
             (self.too_late, "too late to know what followed"),
@@ -220,31 +227,50 @@ impl fmt::Display for IncidentLosses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.counts)?;
         writeln!(f, "loss after them, beside customers as active that week without one")?;
-        for row in &self.rows {
-            let short = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |n| format!("{n:.2}"));
+        for (overlaps, rows) in [false, true]
+            .map(|overlaps| (overlaps, self.rows.iter().filter(move |row| row.overlaps == overlaps)))
+        {
+            let mut rows = rows.peekable();
+            if overlaps && rows.peek().is_some() {
+                writeln!(
+                    f,
+                    "  the same incidents again by what they share, not to be added to those above:"
+                )?;
+            }
+            rows.try_for_each(|row| row.line(f))?;
+        }
+        Ok(())
+    }
+}
+
+impl IncidentLoss {
+    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |n| format!("{n:.2}"));
+        if self.exposed == 0 {
+            write!(f, "  {}: {}, none to compare", self.kind, counted(self.incidents, "incident"))?;
+        } else {
             write!(
                 f,
                 "  {}: {} of {} lost, {} expected, lift {} ({} to {}), {:?}",
-                row.kind,
-                row.lost,
-                row.exposed,
-                row.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.1}")),
-                short(row.lift),
-                short(row.low),
-                short(row.high),
-                row.verdict
+                self.kind,
+                self.lost,
+                self.exposed,
+                self.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.1}")),
+                short(self.lift),
+                short(self.low),
+                short(self.high),
+                self.verdict
             )?;
-            if row.exposed_alone > 0 {
-                write!(f, "; and {} of {} with whom nobody compares", row.lost_alone, row.exposed_alone)?;
-            }
-            if let Some(cost) = row.cost_amount {
-                write!(f, "; {} of {} cost {cost:.2} by themselves", row.costs_known, row.incidents)?;
-            }
-            if let Some(amount) = row.excess_amount.filter(|amount| *amount > 0.0) {
-                write!(f, "; who left beyond those expected had spent {amount:.2} in the year before")?;
-            }
-            writeln!(f)?;
         }
-        Ok(())
+        if self.exposed_alone > 0 {
+            write!(f, "; and {} of {} with whom nobody compares", self.lost_alone, self.exposed_alone)?;
+        }
+        if let Some(cost) = self.cost_amount {
+            write!(f, "; {} of {} cost {cost:.2} by themselves", self.costs_known, self.incidents)?;
+        }
+        if let Some(amount) = self.excess_amount.filter(|amount| *amount > 0.0) {
+            write!(f, "; who left beyond those expected had spent {amount:.2} in the year before")?;
+        }
+        writeln!(f)
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::LEVEL;
 use super::lapse::Lapses;
 use super::rule::percent;
-use crate::error::Result;
-use crate::evidence::{Cause, Misreporting, Reason, Reasons, UnmappedCode};
+use crate::error::{Result, counted};
+use crate::evidence::{Cause, Contradictions, Misreporting, Reason, Reasons, Settled, UnmappedCode, settled};
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::{weighted_share, wilson};
@@ -20,7 +20,7 @@ use crate::table;
 pub struct ReasonShares {
     /// Lost customers.
     pub lost: usize,
-    /// Those of a known cause.
+    /// Those of a known cause, settled where several are named.
     pub known: usize,
     /// known / lost.
     pub coverage: f64,
@@ -32,6 +32,8 @@ pub struct ReasonShares {
     pub not_lost: usize,
     /// Codes that stand for no known cause.
     pub unmapped: Vec<UnmappedCode>,
+    /// Lost customers of whom different causes are stated.
+    pub contradictions: Contradictions,
     /// How often sources contradict each other.
     pub misreporting: Misreporting,
 }
@@ -45,9 +47,11 @@ pub struct CauseShare {
     pub count: usize,
     /// Their share of those with a known cause; of `Unknown`, the share of all lost.
     pub share: f64,
-    /// The share of all lost, were everybody of unknown cause of another one.
+    /// The share of all lost, were everybody of unknown cause of another one, and whoever named this one among others
+    /// too. Of `Unknown`, the share of those who named none.
     pub low: f64,
-    /// The share of all lost, were everybody of unknown cause of this one.
+    /// The share of all lost, were everybody of unknown cause of this one, and whoever named it among others too. Of
+    /// `Unknown`, the share of those who named none or several.
     pub high: f64,
     /// The share with the interval of chance, as if those who answered were drawn at random.
     pub if_random: Option<Interval>,
@@ -62,10 +66,12 @@ pub struct CauseShare {
 ///
 /// # Formula
 /// ```text
-/// share = n_c / n_known        [low, high] = [n_c / N, (n_c + n_unknown) / N]
+/// share = n_c / n_known        [low, high] = [a_c / N, (b_c + n_silent) / N]
 /// weighted = Σ 1/π over the cause / Σ 1/π      over customers with a stated chance π of being asked
 /// ```
-/// where N customers are lost. The weighted share is right where all who were drawn answer.
+/// where N customers are lost, n_c are settled as of cause c ([`Reasons::causes`]), a_c named it alone, b_c named it at
+/// all and n_silent named no known cause. Without contradictions a_c = b_c = n_c. The weighted share is right where all
+/// who were drawn answer.
 ///
 /// # References
 /// Horowitz and Manski (1998), "Censoring of outcomes and regressors due to survey nonresponse", Journal of
@@ -73,25 +79,41 @@ pub struct CauseShare {
 #[must_use]
 pub fn reason_shares(history: &History, lapses: &Lapses, reasons: &Reasons) -> ReasonShares {
     let known = reasons.known_by(lapses.as_of);
-    let causes = known.causes(history);
     let rows = known.by_rank(history);
     let is_lost = |rank: usize| {
         let at = lapses.ranks.partition_point(|&other| (other as usize) < rank);
         let found = lapses.ranks.get(at).is_some_and(|&other| other as usize == rank);
         found && lapses.lives[at].lapsed_on.is_some()
     };
-    let lost: Vec<u32> =
-        lapses.lives.iter().filter(|life| life.lapsed_on.is_some()).map(|life| life.rank).collect();
-    let answers: Vec<(Option<Cause>, Option<f64>)> = lost
-        .iter()
-        .map(|&rank| (causes[rank as usize], rows.get(&(rank as usize)).and_then(|rows| chance_of(rows))))
+    let lost = lapses.lives.iter().filter(|life| life.lapsed_on.is_some());
+    let answers: Vec<Answer> = lost
+        .map(|life| match rows.get(&(life.rank as usize)) {
+            Some(rows) => Answer { settled: settled(rows), chance: chance_of(rows) },
+            None => Answer { settled: Settled::of_one(None), chance: None },
+        })
         .collect();
-    let not_lost = rows.keys().filter(|&&rank| !is_lost(rank)).count();
+    let told = rows.iter().filter(|(rank, _)| is_lost(**rank)).filter_map(|(_, rows)| rows.first());
+    let ids: Vec<&str> = told.map(|row| row.customer_id.as_str()).collect();
+    let said = answers.iter().filter(|answer| answer.settled.cause.is_some());
     ReasonShares {
-        not_lost,
+        not_lost: rows.len() - ids.len(),
         unmapped: reasons.unmapped().to_vec(),
+        contradictions: Contradictions::among(ids.iter().copied().zip(said.map(|answer| &answer.settled))),
         misreporting: known.misreporting(),
-        ..shares(&answers)
+        ..shares_of(&answers)
+    }
+}
+
+/// What is known of why one lost customer left.
+struct Answer {
+    settled: Settled,
+    /// The chance of being asked, where there was one.
+    chance: Option<f64>,
+}
+
+impl Answer {
+    fn cause(&self) -> Cause {
+        self.settled.cause.unwrap_or(Cause::Unknown)
     }
 }
 
@@ -99,37 +121,45 @@ pub fn reason_shares(history: &History, lapses: &Lapses, reasons: &Reasons) -> R
 /// stated, and the chance of being asked, where there was one.
 #[must_use]
 pub fn shares(lost: &[(Option<Cause>, Option<f64>)]) -> ReasonShares {
+    let answer =
+        |&(cause, chance): &(Option<Cause>, Option<f64>)| Answer { settled: Settled::of_one(cause), chance };
+    shares_of(&lost.iter().map(answer).collect::<Vec<Answer>>())
+}
+
+fn shares_of(lost: &[Answer]) -> ReasonShares {
     let all = lost.len();
-    let cause_of = |stated: &Option<Cause>| stated.unwrap_or(Cause::Unknown);
-    let unknown = lost.iter().filter(|(cause, _)| cause_of(cause) == Cause::Unknown).count();
-    let known = all - unknown;
+    let count_of = |is: &dyn Fn(&Answer) -> bool| lost.iter().filter(|answer| is(answer)).count();
+    let silent = count_of(&|answer| answer.settled.named.is_empty());
+    let contradicted = count_of(&|answer| answer.settled.is_contradicted());
+    let known = all - count_of(&|answer| answer.cause() == Cause::Unknown);
     let sampled = || {
-        let known = lost.iter().filter(|(cause, _)| cause_of(cause) != Cause::Unknown);
-        known.filter_map(|(cause, chance)| Some((cause_of(cause), (*chance)?)))
+        let known = lost.iter().filter(|answer| answer.cause() != Cause::Unknown);
+        known.filter_map(|answer| Some((answer.cause(), answer.chance?)))
     };
     let share_of = |part: usize, of: usize| if of > 0 { part as f64 / of as f64 } else { 0.0 };
     let row = |cause: Cause| {
-        let count = lost.iter().filter(|(stated, _)| cause_of(stated) == cause).count();
-        let weighted: Vec<(bool, f64)> =
-            sampled().map(|(stated, chance)| (stated == cause, chance)).collect();
+        let count = count_of(&|answer| answer.cause() == cause);
         if cause == Cause::Unknown {
-            let share = share_of(count, all);
             return CauseShare {
                 cause,
                 count,
-                share,
-                low: share,
-                high: share,
+                share: share_of(count, all),
+                low: share_of(silent, all),
+                high: share_of(silent + contradicted, all),
                 if_random: None,
                 weighted: None,
             };
         }
+        let alone = count_of(&|answer| answer.settled.named == [cause]);
+        let named = count_of(&|answer| answer.settled.named.contains(&cause));
+        let weighted: Vec<(bool, f64)> =
+            sampled().map(|(stated, chance)| (stated == cause, chance)).collect();
         CauseShare {
             cause,
             count,
             share: share_of(count, known),
-            low: share_of(count, all),
-            high: share_of(count + unknown, all),
+            low: share_of(alone, all),
+            high: share_of(named + silent, all),
             if_random: wilson(count, known, LEVEL),
             weighted: weighted_share(&weighted, LEVEL),
         }
@@ -144,13 +174,14 @@ pub fn shares(lost: &[(Option<Cause>, Option<f64>)]) -> ReasonShares {
         causes,
         not_lost: 0,
         unmapped: Vec::new(),
+        contradictions: Contradictions::default(),
         misreporting: Misreporting::default(),
     }
 }
 
-/// A customer's chance of being asked: the first that is stated.
+/// A customer's chance of being asked: of several, the greatest, so that nobody weighs more than one of them allows.
 fn chance_of(rows: &[&Reason]) -> Option<f64> {
-    rows.iter().find_map(|reason| reason.inclusion_probability)
+    rows.iter().filter_map(|reason| reason.inclusion_probability).max_by(f64::total_cmp)
 }
 
 impl ReasonShares {
@@ -191,10 +222,12 @@ impl fmt::Display for ReasonShares {
         let ReasonShares { lost, known, .. } = self;
         write!(
             f,
-            "the cause is known of {known} of {lost} lost customers ({:.0} %)",
+            "the cause is known of {known} of {} ({:.0} %)",
+            counted(*lost, "lost customer"),
             percent(*known, *lost)
         )?;
-        if *known == 0 {
+        let Contradictions { customers: contradicted, .. } = self.contradictions;
+        if *known == 0 && contradicted == 0 {
             return write!(f, ", so that nothing can be said of why they left; ask them");
         }
         write!(
@@ -214,6 +247,9 @@ impl fmt::Display for ReasonShares {
                 write!(f, "{:>26}", super::attrition::shown_share(weighted.as_ref()))?;
             }
         }
+        if contradicted > 0 {
+            write!(f, "\n  {}; at worst each is of any cause they named", self.contradictions)?;
+        }
         if self.sampled < *known {
             write!(
                 f,
@@ -224,12 +260,14 @@ impl fmt::Display for ReasonShares {
         if self.not_lost > 0 {
             write!(
                 f,
-                "\n  {} customers with a reason are not lost by the rule, and not counted",
-                self.not_lost
+                "\n  {} with a reason {} not lost by the rule, and not counted",
+                counted(self.not_lost, "customer"),
+                if self.not_lost == 1 { "is" } else { "are" }
             )?;
         }
         for UnmappedCode { code, rows } in &self.unmapped {
-            write!(f, "\n  code `{code}` in {rows} rows stands for no known cause; map it")?;
+            let rows = counted(*rows, "row");
+            write!(f, "\n  code `{code}` in {rows} stands for no known cause; map it")?;
         }
         write!(f, "\n  {}", self.misreporting)
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::lapse::Lost;
 use super::neighbours::{Boxes, Points};
 use crate::day::Day;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::evidence::Cause;
 use crate::features::{salted_hash, walk_each};
 use crate::history::History;
@@ -133,11 +133,13 @@ impl fmt::Display for CausesTold {
             }
             CausesTold::NoBetter { stated, gain, standard_error } => write!(
                 f,
-                "causes of similar lost customers are not shown: tried on {stated} stated causes, they told no more than the shares of all (log-loss {gain:+.3} ± {standard_error:.3})"
+                "causes of similar lost customers are not shown: tried on {}, they told no more than the shares of all (log-loss {gain:+.3} ± {standard_error:.3})",
+                counted(*stated, "stated cause")
             ),
             CausesTold::Better { stated, gain, standard_error } => write!(
                 f,
-                "causes of similar lost customers tell more than the shares of all, tried on {stated} stated causes (log-loss {gain:+.3} ± {standard_error:.3} better)"
+                "causes of similar lost customers tell more than the shares of all, tried on {} (log-loss {gain:+.3} ± {standard_error:.3} better)",
+                counted(*stated, "stated cause")
             ),
         }
     }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::lapse::{Lapses, Life};
 use super::rule::percent;
 use crate::day::{Day, Window};
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::history::{CustomerIds, History};
 use crate::table;
 
@@ -241,7 +241,7 @@ impl Serialize for Statuses {
 
 impl fmt::Display for Statuses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} customers on {}\n{}", self.statuses.len(), self.as_of, self.table)
+        write!(f, "{} on {}\n{}", counted(self.statuses.len(), "customer"), self.as_of, self.table)
     }
 }
 

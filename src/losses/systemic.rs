@@ -3,19 +3,20 @@
 mod finding;
 mod panel;
 mod tally;
+mod recent;
 mod judge;
 mod words;
 
 use polars::prelude::*;
 use serde::Serialize;
 
-pub use self::finding::{Finding, SystemicTotals, TenureBand, Verdict, Whose};
+pub use self::finding::{DropBeside, Finding, Recent, SystemicTotals, TenureBand, Verdict, Whose};
 pub(super) use self::judge::judge;
 pub use self::panel::ModelRisk;
 pub(super) use self::panel::{
     PURCHASES, Panel, PanelColumn, activity_class, purchase_class, spend_of_year_before,
 };
-use self::panel::{landmarks, of_history};
+use self::panel::{landmarks, of_history, recent_landmarks};
 use crate::day::Day;
 use crate::error::{Error, Result};
 use crate::evidence::Cause;
@@ -47,7 +48,8 @@ pub struct SystemicParams {
 /// apart, so that no day of loss counts twice.
 ///
 /// `Systemic`: q ≤ .05, lower end of the interval > 1, lift at least the minimum. `Individual`: upper end
-/// below the minimum. Else `Insufficient`, as is every value with fewer than 20 customers. With 20 or more
+/// below the minimum, of all landmarks and of the recent ones ([`Recent`]), which have a fifth of the budget for
+/// themselves. Else `Insufficient`, as is every value with fewer than 20 customers. With 20 or more
 /// values that can vary, they are also judged against the spread between them. p is the larger of an exact one and of one that
 /// counts whole customers, and the interval is widened likewise. Causes are tested where losses of all causes
 /// are systemic.
@@ -57,6 +59,8 @@ pub struct Systemic {
     pub horizon_days: Option<i32>,
     /// The landmarks, ascending; empty for a customer table.
     pub landmarks: Vec<Day>,
+    /// How many of the landmarks, the last ones, are recent; none of a single one or for a customer table.
+    pub recent_landmarks: usize,
     /// Distinct customers looked at.
     pub customers: usize,
     /// How often in all, each customer once at every landmark before which they had bought lately; customers of
@@ -82,6 +86,15 @@ impl Systemic {
     /// The rows that are systemic.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.rows.iter().filter(|row| row.verdict == Verdict::Systemic)
+    }
+
+    /// The rows of values that are systemic by the recent landmarks alone: not over all of them, and so no
+    /// [`findings`](Self::findings).
+    pub fn recent_findings(&self) -> impl Iterator<Item = (&Finding, &Recent)> {
+        let recent =
+            |row: &'_ Finding| row.recent.as_ref().is_some_and(|recent| recent.verdict == Verdict::Systemic);
+        let rows = self.rows.iter().filter(move |row| row.verdict != Verdict::Systemic && recent(row));
+        rows.filter_map(|row| Some((row, row.recent.as_ref()?)))
     }
 
     /// One row per value, or value and cause; see [`Finding`].
@@ -116,6 +129,14 @@ impl Systemic {
             texts("explained_by", &|row| row.explained_by.clone()),
             floats("needed", &|row| row.needed.map(|needed| needed as f64)),
             floats("model_lift", &|row| row.model_lift),
+            floats("recent_lift", &|row| row.recent.as_ref()?.lift),
+            floats("recent_low", &|row| row.recent.as_ref()?.low),
+            floats("recent_high", &|row| row.recent.as_ref()?.high),
+            floats("recent_p_differs", &|row| row.recent.as_ref()?.p_differs),
+            Column::new(
+                "recent_differs".into(),
+                self.rows.iter().map(|row| Some(row.recent.as_ref()?.differs)).collect::<Vec<Option<bool>>>(),
+            ),
         ])
     }
 }
@@ -179,7 +200,9 @@ impl SystemicParams {
         }
         let landmarks = landmarks(history, as_of, self.horizon_days, self.landmarks)?;
         let panel = of_history(history, &landmarks, self.horizon_days, causes, model)?;
-        Ok(Systemic { horizon_days: Some(self.horizon_days), landmarks, ..judge(&panel, self) })
+        let recent_landmarks = recent_landmarks(landmarks.len(), self.horizon_days);
+        let judged = judge(&panel, self);
+        Ok(Systemic { horizon_days: Some(self.horizon_days), landmarks, recent_landmarks, ..judged })
     }
 
     pub(super) fn check(&self) -> Result<()> {

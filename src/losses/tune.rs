@@ -9,7 +9,7 @@ use super::attrition::shown_share;
 use super::lapse::Lapses;
 use super::rule::LapseRule;
 use crate::day::Day;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::history::History;
 use crate::metrics::Interval;
 use crate::rates::wilson;
@@ -191,8 +191,8 @@ impl fmt::Display for Tuning {
         let horizon = self.horizon_days;
         write!(
             f,
-            "other limits, tried on {} days of which the {} days after are known",
-            self.cutoffs.len(),
+            "other limits, tried on {} of which the {} days after are known",
+            counted(self.cutoffs.len(), "day"),
             2 * horizon
         )?;
         write!(
@@ -226,25 +226,22 @@ impl fmt::Display for Tuning {
             write!(f, "\n  at {silent} lower limits nobody was called lost")?;
         }
         write!(f, "\n  true losses have bought nothing since; days late count from their last purchase")?;
-        match self.recommended {
-            Some(limit)
-                if self.rows.iter().any(|row| {
-                    row.limit == limit && row.back.is_some_and(|back| back.estimate <= MOST_BACK)
-                }) =>
-            {
-                write!(
-                    f,
-                    "\n  recommended: a limit of {}, which notices soonest of those of whom at most one in five came back",
-                    percent(limit)
-                )
-            }
-            Some(limit) => {
-                write!(
-                    f,
-                    "\n  recommended: a limit of {}, the lowest that called {LEAST_LAPSES} lost; but at every one more than one in five came back: a fixed number of days may suit this log better",
-                    percent(limit)
-                )
-            }
+        write!(
+            f,
+            "\n  recommended is by one standard, that at most one in five of those called lost come back: a limit to act on; whether the chances behind it are right is another question, answered above"
+        )?;
+        let keeps = |row: &TunedRule| row.back.is_some_and(|back| back.estimate <= MOST_BACK);
+        match self.recommended.and_then(|limit| self.rows.iter().find(|row| row.limit == limit)) {
+            Some(row) if keeps(row) => write!(
+                f,
+                "\n  recommended: a limit of {}, the highest that keeps to it, and so the soonest to notice",
+                percent(row.limit)
+            ),
+            Some(row) => write!(
+                f,
+                "\n  recommended: none of them, as at every one more than one in five came back; {} is the lowest that called {LEAST_LAPSES} lost, and a fixed number of days may suit this log better",
+                percent(row.limit)
+            ),
             None => write!(f, "\n  too few lapses to recommend a limit"),
         }
     }

@@ -97,7 +97,7 @@ fn ids_stand_in_parquet_as_they_are() {
     plan.write(&file).unwrap();
     let ids = |frame: &DataFrame| -> Vec<String> {
         let column = frame.column("customer_id").unwrap().str().unwrap().clone();
-        column.into_iter().map(|id| id.unwrap().to_owned()).collect()
+        column.iter().map(|id| id.unwrap().to_owned()).collect()
     };
     let frame = ParquetReader::new(fs::File::open(&file).unwrap()).finish().unwrap();
     assert_eq!(ids(&frame), ["=cmd", "'quoted"]);

@@ -5,8 +5,8 @@ use std::fs;
 use polars::prelude::*;
 use winback::campaign::{Experiment, ExperimentParams, Measured, Outcome, Power, Trust, Verdict};
 use winback::rates::{
-    Moments, RatioInterval, TwoArms, fieller, holm, homogeneity_p, miettinen_nurminen, ratio_over,
-    sample_ratio_p, stratified_newcombe, welch,
+    Moments, RatioInterval, TwoArms, fieller, holm, homogeneity_p, miettinen_nurminen, rate_difference,
+    ratio_over, sample_ratio_p, stratified_newcombe, welch,
 };
 
 use crate::logs::{SplitMix, outside};

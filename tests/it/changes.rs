@@ -1,13 +1,12 @@
 //! Whether a change helped: one that mends lasting trouble is seen, one that did nothing after a bad spell is not.
 
 use polars::prelude::*;
-use rayon::prelude::*;
 use winback::evidence::{Changes, ReasonsParams, TableParams};
 use winback::losses::{ChangeEffect, ChangeVerdict, change_effects};
 use winback::{Columns, History};
 
 use crate::logs::SplitMix;
-use crate::markets::{data_sets, first_day};
+use crate::markets::{data_sets, each_data_set, first_day};
 
 const HORIZON_DAYS: i32 = 60;
 const DAYS: i32 = 600;
@@ -73,7 +72,7 @@ fn everywhere() -> Vec<(u32, i32)> {
 }
 
 fn count(data_sets: u64, one: impl Fn(u64) -> bool + Sync) -> usize {
-    (0..data_sets).into_par_iter().filter(|&seed| one(seed)).count()
+    each_data_set(data_sets, one).into_iter().filter(|&is_so| is_so).count()
 }
 
 /// Changes that did nothing and are said to have worked: where chance made the worst quarter of all; after a bad

@@ -172,6 +172,35 @@ fn evaluation_is_written_as_json() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A stranger is told what a program takes, what it writes, and how it is called; and finds it in the README.
+#[test]
+fn every_program_says_how_it_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let mut programs = 0;
+    for entry in fs::read_dir(root.join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let said = run_well(&example(name), &["--help"]).stdout;
+        let said = String::from_utf8(said).unwrap();
+        let parts: &[&str] = match name {
+            "quickstart" => &["no options, no files written"],
+            _ => &["\nIn:  ", "\nOut: ", "\nExample: "],
+        };
+        for part in parts {
+            assert!(said.contains(part), "{name} --help does not say{part}");
+        }
+        assert!(said.contains(name), "{name} --help does not show a call");
+        assert!(readme.contains(&format!("--example {name}")), "the README does not run {name}");
+        assert!(readme.contains(&format!("[`{name}`](#")), "the README's table lacks {name}");
+        programs += 1;
+    }
+    assert_eq!(programs, 13);
+}
+
 /// The README names every key of an evaluation, and none that is not there.
 fn check_documented(value: &serde_json::Value) {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();

@@ -1,12 +1,13 @@
 //! Sudden drops: a store whose regulars fall is found and dated, and chance is not.
 
 use polars::prelude::*;
-use rayon::prelude::*;
 use winback::losses::{BusinessVerdict, DropKind, Drops, Systemic};
 use winback::{Columns, History};
 
 use crate::logs::{SplitMix, bundled, day, outside};
-use crate::markets::{Fall, PLAIN, Row, World, data_sets, first_day, history, log, permuted, relabelled};
+use crate::markets::{
+    Fall, PLAIN, Row, World, data_sets, each_data_set, first_day, history, log, permuted, relabelled,
+};
 
 /// Findings of one run: of systemic losses, and of drops, those of the whole business among them.
 fn findings(history: &History, horizon_days: i32, seed: u64) -> [usize; 2] {
@@ -14,7 +15,9 @@ fn findings(history: &History, horizon_days: i32, seed: u64) -> [usize; 2] {
     let systemic = Systemic::params().with_horizon_days(horizon_days).find(history, until, None).unwrap();
     let drops = Drops::params().with_seed(seed).find(history, until).unwrap();
     let business = drops.business.is_some_and(|drop| drop.p.is_some());
-    [systemic.findings().count(), drops.rows.len() + usize::from(business)]
+    // What the recent landmarks show by themselves is a finding too.
+    let systemic = systemic.findings().count() + systemic.recent_findings().count();
+    [systemic, drops.rows.len() + usize::from(business)]
 }
 
 /// A log to be freed of what ties customers to stores.
@@ -38,7 +41,7 @@ fn controls(real: impl Fn(u64) -> Real + Sync, data_sets: u64) -> [[usize; 3]; 2
             [systemic + drops, systemic, drops].map(|found| usize::from(found > 0))
         })
     };
-    let sets: Vec<[[usize; 3]; 2]> = (0..data_sets).into_par_iter().map(one).collect();
+    let sets = each_data_set(data_sets, one);
     let sum = |control: usize, kind: usize| sets.iter().map(|set| set[control][kind]).sum();
     [0, 1].map(|control| [0, 1, 2].map(|kind| sum(control, kind)))
 }
@@ -113,7 +116,7 @@ fn power(world: &World, takes: i32, data_sets: u64) -> [usize; 3] {
             [true, near, row.date_low <= truth && truth <= row.date_high].map(usize::from)
         })
     };
-    let sets: Vec<[usize; 3]> = (0..data_sets).into_par_iter().map(one).collect();
+    let sets = each_data_set(data_sets, one);
     [0, 1, 2].map(|what| sets.iter().map(|set| set[what]).sum())
 }
 
@@ -301,10 +304,10 @@ fn noise_is_rarely_a_fall_of_the_business() {
         // question here is what noise does, so that there is none.
         let busy = days > 2 * 364;
         let told = |wander: f64, gone: f64| {
-            let is_told = |&seed: &u64| {
+            let is_told = |seed: u64| {
                 business_verdict(&business_of(busy, wander, gone, days - 180, days, seed)).is_some()
             };
-            (0..sets).into_par_iter().filter(is_told).count()
+            each_data_set(sets, is_told).into_iter().filter(|&is_told| is_told).count()
         };
         let counts = [told(0.1, 0.0), told(0.3, 0.0), told(0.1, 0.4)];
         println!(

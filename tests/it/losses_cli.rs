@@ -215,6 +215,10 @@ fn customers_who_stand_twice_and_empty_values_are_told() {
     let (page, said) = run_well(&[&with_id[..], &["--invalid-rows", "drop"]].concat());
     assert!(said.contains("50 rows have no value in `city`") && said.contains("stands twice"), "{said}");
     assert!(page.contains("40 of 200 customers are lost"), "{page}");
+    // A column that is called customer_id is looked at without being named.
+    let usual = folder.write("usual.csv", table.replacen("id,", "customer_id,", 1));
+    let unnamed = ["--customers", usual.to_str().unwrap(), "--lost-col", "lost", "--segment-col", "city"];
+    check_refused(&unnamed, 1, &["customer id stands twice", "row 201: `7, as in row 8`"]);
     // Without ids nobody can be told apart, and all count.
     let (page, _) = run_well(&base);
     assert!(page.contains("41 of 201 customers are lost"), "{page}");
@@ -297,4 +301,50 @@ fn usage_is_refused_with_two() {
     check_refused(&with(&["--customers", "c.csv", "--lost-col", "l"]), 2, &["cannot be used with"]);
     check_refused(&with(&["--reasons", "no-such.csv"]), 1, &["no-such.csv: no such file"]);
     check_refused(&with(&["--json", ORDERS]), 1, &["it is one of the inputs"]);
+}
+
+#[test]
+fn a_day_long_after_the_log_and_rows_that_contradict_each_other_are_told() {
+    let late = ["--orders", ORDERS, "--segment-col", "store", "--as-of", "2026-12-31"];
+    check_refused(&late, 1, &["2026-12-31", "days after the last order, on 2023-12-30", "2024-03-29"]);
+    let folder = TempDir::new();
+    let rows = ["C0001,price,survey", "C0001,service failure,call", "C0001,price,survey"];
+    let read = |order: [usize; 3]| {
+        let text = order.map(|row| rows[row]).join("\n");
+        let table = folder.write("reasons.csv", format!("customer_id,reason,source\n{text}\n"));
+        let json = folder.path("losses.json");
+        let (page, said) =
+            run_well(&with(&["--reasons", table.to_str().unwrap(), "--json", json.to_str().unwrap()]));
+        assert!(said.contains("1 row equals an earlier one in every column read; counted once"), "{said}");
+        assert!(said.contains("`C0001`"), "{said}");
+        (page, fs::read(&json).unwrap())
+    };
+    assert_eq!(read([0, 1, 2]), read([1, 2, 0]));
+}
+
+#[test]
+fn one_date_format_serves_all_tables() {
+    let folder = TempDir::new();
+    let dotted = |text: &str| -> String {
+        let day = |cell: &str| match cell.split('-').collect::<Vec<_>>()[..] {
+            [year, month, day] if year.len() == 4 => format!("{day}.{month}.{year}"),
+            _ => cell.to_owned(),
+        };
+        text.lines().map(|line| line.split(',').map(day).collect::<Vec<_>>().join(",") + "\n").collect()
+    };
+    let orders = folder.write("orders.csv", dotted(&fs::read_to_string(ORDERS).unwrap()));
+    let reasons = folder.write("reasons.csv", "customer_id,reason,lost_on\nC0001,price,01.06.2023\n");
+    let incidents =
+        folder.write("incidents.csv", "customer_id,occurred_on,kind\nC0001,01.06.2023,complaint\n");
+    let changes =
+        folder.write("changes.csv", "segment,value,cause,changed_on,what\nstore,Station,,01.06.2023,paint\n");
+    let iso = folder.write("iso.csv", "customer_id,occurred_on,kind\nC0001,2023-06-01,complaint\n");
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let (orders, reasons, incidents, changes, iso) =
+        (path(&orders), path(&reasons), path(&incidents), path(&changes), path(&iso));
+    let base =
+        ["--orders", &orders, "--segment-col", "store", "--date-format", "%d.%m.%Y", "--reasons", &reasons];
+    run_well(&[&base[..], &["--incidents", &incidents, "--changes", &changes]].concat());
+    // A table that is written otherwise is named.
+    check_refused(&[&base[..], &["--incidents", &iso]].concat(), 1, &["iso.csv", "2023-06-01", "%d.%m.%Y"]);
 }

@@ -148,3 +148,28 @@ pub fn relabelled(rows: &[Row], random: &mut SplitMix) -> Vec<Row> {
 pub fn data_sets(default: u64) -> u64 {
     std::env::var("WINBACK_DATA_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
+
+/// What each data set shows, in order of seed, on all cores.
+///
+/// Each thread has a pool of its own for what the library does in parallel. Were data sets tasks of one pool, a thread
+/// that waits for the library's own tasks would begin another data set on top of its stack, and so on, until that ends.
+pub fn each_data_set<T: Send>(data_sets: u64, of: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let own = |thread: u64| -> Vec<(u64, T)> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        pool.install(|| (thread..data_sets).step_by(threads as usize).map(|seed| (seed, of(seed))).collect())
+    };
+    let mut all: Vec<(u64, T)> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn({
+                    let own = &own;
+                    move || own(thread)
+                })
+            })
+            .collect();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_by_key(|(seed, _)| *seed);
+    all.into_iter().map(|(_, found)| found).collect()
+}

@@ -169,6 +169,11 @@ fn errors() -> Vec<(Error, &'static str)> {
              the log observed until then",
         ),
         (
+            Error::SilentSince { as_of: day("2024-07-10"), last_order: day("2024-02-29"), horizon_days: 60 },
+            "2024-07-10 lies 132 days after the last order, on 2024-02-29: more than the horizon of 60 days, so that \
+             everybody would look lost; bring the orders since then, or choose a day no later than 2024-04-29",
+        ),
+        (
             Error::BeforeFirstPurchase {
                 as_of: day("2023-12-31"),
                 first_purchase: text("the first purchase is on 2024-01-01"),
@@ -413,6 +418,16 @@ fn every_notice_in_singular_and_plural() {
             Notice::DuplicateRows { rows: 2, of: 8 },
             "2 rows equal an earlier one in every column read; kept, but so many \
              suggest that a file was read twice",
+        ),
+        (Notice::RepeatedRows { rows: 1 }, "1 row equals an earlier one in every column read; counted once"),
+        (Notice::RepeatedRows { rows: 2 }, "2 rows equal an earlier one in every column read; counted once"),
+        (
+            Notice::BeforeObservedFrom { rows: 2, observed_from: observed_until },
+            "2 rows before 2024-02-29, the log's first day: nothing is known of what was there then",
+        ),
+        (
+            Notice::DatesReadAs { format: text("%d.%m.%Y") },
+            "dates are read as %d.%m.%Y, here and in every other table; write these alike",
         ),
         (Notice::ZeroAmounts { rows: 1 }, "1 row has an amount of 0; kept as free"),
         (Notice::ZeroAmounts { rows: 2 }, "2 rows have an amount of 0; kept as free"),

@@ -141,3 +141,56 @@ fn a_model_without_segments_is_heard() {
     let short = params.find_beside(&history, until, None, Some(&|_| Ok(vec![0.2])));
     assert!(short.unwrap_err().to_string().contains("one per customer"));
 }
+
+#[test]
+fn a_store_that_fails_lately_is_not_plainly_individual() {
+    // Four years, in whose last half year a store loses its customers twelve times as fast.
+    let failing = World { customers: 1_200, days: 1_460, failing: (12.0, 1_278), loyal: 0.95, ..PLAIN };
+    let history = history(&log(&failing, 4), failing.days);
+    let find = |horizon_days: i32| {
+        let params = Systemic::params().with_horizon_days(horizon_days);
+        params.find(&history, history.observed_until(), None).unwrap()
+    };
+    let found = find(120);
+    println!("{found}");
+    assert_eq!((found.landmarks.len(), found.recent_landmarks), (8, 2));
+    let row = found.rows.iter().find(|row| row.value == "S0").unwrap();
+    let recent = row.recent.as_ref().unwrap();
+    assert!(recent.differs && recent.low.unwrap() > recent.lift_earlier.unwrap(), "{found}");
+    assert_ne!(row.verdict, Verdict::Individual, "{found}");
+    assert!(found.to_string().contains("recent loss differs"), "{found}");
+    // Elsewhere nothing began lately; and whoever is Individual is so in both parts.
+    for row in found.rows.iter().filter(|row| row.value != "S0") {
+        let recent = row.recent.as_ref().unwrap();
+        assert!(row.verdict != Verdict::Individual || recent.high.unwrap() < 1.25, "{found}");
+        assert!(recent.verdict != Verdict::Systemic, "{found}");
+    }
+    // All exposed stand in one part or the other.
+    assert!(recent.exposed + recent.lost > 0 && recent.exposed < row.exposed);
+    let json = serde_json::to_value(row).unwrap();
+    assert!(json["recent"]["lift"].is_number() && json["verdict"] != "Individual", "{json}");
+    assert_eq!(found.to_frame().unwrap().column("recent_differs").unwrap().null_count(), 0);
+}
+
+#[test]
+fn a_drop_stands_beside_the_losses_of_its_value() {
+    use crate::markets::Fall;
+    let fall = Fall { store: 0, from: 420, size: 0.6, days: 1_000, takes: 0 };
+    let world = World { customers: 1_000, loyal: 0.9, leaves: 0.3, fall: Some(fall), ..PLAIN };
+    let history = history(&log(&world, 2), world.days);
+    let snapshots = winback::Snapshots::params(winback::FeatureSet::standard(60, &["store"]))
+        .with_horizon_days(60)
+        .build(&history)
+        .unwrap();
+    let model = winback::ChurnModel::params().fit(&snapshots).unwrap();
+    let losses = winback::losses::Losses::params()
+        .analyse(&history, &model, &winback::evidence::Evidence::default())
+        .unwrap();
+    let drop = losses.drops().rows.iter().find(|drop| drop.value == "S0").unwrap();
+    let rows = &losses.systemic().unwrap().rows;
+    let row = rows.iter().find(|row| row.value == "S0" && row.cause.is_none()).unwrap();
+    assert_eq!(row.drop.unwrap().date, drop.date);
+    assert_ne!(row.verdict, Verdict::Individual);
+    assert!(rows.iter().filter(|row| row.value != "S0").all(|row| row.drop.is_none()));
+    assert!(losses.to_string().contains(&format!("from {} on", drop.date)), "{losses}");
+}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::super::similar::LikelyCause;
 use super::Followers;
+use crate::error::counted;
 
 /// How many customers a summary names.
 const SHOWN: usize = 10;
@@ -12,9 +13,10 @@ impl fmt::Display for Followers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} customers are at risk of not buying in the {} days after {}",
-            self.rows.len(),
-            self.horizon_days,
+            "{} {} at risk of not buying in the {} after {}",
+            counted(self.rows.len(), "customer"),
+            if self.rows.len() == 1 { "is" } else { "are" },
+            counted(self.horizon_days as usize, "day"),
             self.as_of
         )?;
         if self.rows.is_empty() {
@@ -24,7 +26,12 @@ impl fmt::Display for Followers {
             write!(f, "; {stake:.2} at stake (probability × what they would spend)")?;
         }
         if self.already_lost > 0 {
-            write!(f, "\n  {} more are at risk by the model, but have lapsed already", self.already_lost)?;
+            let (are, have) = if self.already_lost == 1 { ("is", "has") } else { ("are", "have") };
+            write!(
+                f,
+                "\n  {} more {are} at risk by the model, but {have} lapsed already",
+                self.already_lost
+            )?;
         }
         let ids: Vec<String> = self.rows.iter().take(SHOWN).map(|row| row.customer_id.clone()).collect();
         let width = ids.iter().map(|id| id.chars().count()).max().unwrap_or_default().max(8);
@@ -76,8 +83,8 @@ impl fmt::Display for Followers {
         }
         write!(
             f,
-            "\n  compared with {} lost customers, each as of the last week in which their silence was still usual",
-            self.lost
+            "\n  compared with {}, each as of the last week in which their silence was still usual",
+            counted(self.lost, "lost customer")
         )?;
         write!(f, "\n  {}", self.causes)?;
         if !self.peers.is_empty() {

@@ -15,6 +15,8 @@ pub(super) const LEAST_EXPOSED: usize = 20;
 pub struct IncidentCounts {
     /// Rows that could be used.
     pub rows: usize,
+    /// Equal to an earlier row in customer, day, kind and cost: one incident, told twice, and counted once.
+    pub repeated: usize,
     /// Compared: by kind, or small ones together.
     pub compared: usize,
     /// Of customers who are not in the log.
@@ -33,6 +35,8 @@ pub struct IncidentCounts {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) name: String,
+    /// Whether its incidents stand in groups of a kind too.
+    pub(super) overlaps: bool,
     /// Incidents of it up to the day, compared or not.
     pub(super) incidents: usize,
     /// What these cost, of how many it is known.
@@ -52,7 +56,10 @@ pub(super) struct Scope<'a> {
 
 impl Scope<'_> {
     fn group(&self, name: String, all: &[Placed], counts: Option<&mut IncidentCounts>) -> Group {
-        let mut group = Group { name, incidents: all.len(), cost: 0.0, costs: 0, exposed: Vec::new() };
+        // What is not counted here is in a group of its kind.
+        let overlaps = counts.is_none();
+        let mut group =
+            Group { name, overlaps, incidents: all.len(), cost: 0.0, costs: 0, exposed: Vec::new() };
         let mut none = IncidentCounts::default();
         let counts = counts.unwrap_or(&mut none);
         for &Placed { rank, day, cost, .. } in all {

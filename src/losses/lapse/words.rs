@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::rule::{Limit, percent};
 use super::{Lapses, NaturalReturn};
+use crate::error::counted;
 
 /// Where so many times the limit came back, the rule is of no use.
 const FAR: f64 = 2.0;
@@ -30,26 +31,29 @@ impl Serialize for Lapses {
 impl fmt::Display for Lapses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (of, lost) = (self.customers(), self.lapsed());
-        write!(f, "{lost} of {of} customers ({:.0} %) are lost on {}", percent(lost, of), self.as_of)?;
+        let (share, are) = (percent(lost, of), if lost == 1 { "is" } else { "are" });
+        write!(f, "{lost} of {} ({share:.0} %) {are} lost on {}", counted(of, "customer"), self.as_of)?;
         write!(f, "\n  {}", self.rule)?;
         if let (Limit::Chance(_), Some(silence)) =
             (self.rule.limit, self.rule.first_silence(self.rhythm.model()))
         {
-            write!(f, "; who has bought once is lost after {silence} days")?;
+            write!(f, "; who has bought once is lost after {}", counted(silence.max(0) as usize, "day"))?;
         }
         match &self.natural_return {
             Some(NaturalReturn { lapsed, returned, share }) => write!(
                 f,
-                "\n  of {lapsed} who were lost at least {} days ago, {returned} came back within {0} days by themselves: {:.0} % ({:.0} to {:.0})",
-                self.rule.horizon_days,
+                "\n  of {lapsed} who {} lost at least {} ago, {returned} came back within {} by themselves: {:.0} % ({:.0} to {:.0})",
+                if *lapsed == 1 { "was" } else { "were" },
+                counted(self.rule.horizon_days as usize, "day"),
+                counted(self.rule.horizon_days as usize, "day"),
                 100.0 * share.estimate,
                 100.0 * share.low,
                 100.0 * share.high
             )?,
             None => write!(
                 f,
-                "\n  nobody has been lost for {} days, so that nothing is known of returns",
-                self.rule.horizon_days
+                "\n  nobody has been lost for {}, so that nothing is known of returns",
+                counted(self.rule.horizon_days as usize, "day")
             )?,
         }
         if let (true, Some(limit)) = (self.is_contradicted(), self.rule.limit()) {
@@ -60,7 +64,7 @@ impl fmt::Display for Lapses {
                 100.0 * limit,
                 match far {
                     true => "IT DOES NOT HOLD HERE, and calls customers lost who are not",
-                    false => "it calls some customers lost too soon",
+                    false => "the chances it gives are too low, and some are called lost too soon",
                 }
             )?;
         }

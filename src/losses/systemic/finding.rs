@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::day::Day;
 use crate::evidence::Cause;
 
 /// What is said of a value, or of a value and a cause.
@@ -9,7 +10,7 @@ use crate::evidence::Cause;
 pub enum Verdict {
     /// It loses more, by more than chance and by at least the minimum lift.
     Systemic,
-    /// It does not lose the minimum lift more: what was lost there was lost one by one.
+    /// It does not lose the minimum lift more, lately either: what was lost there was lost one by one.
     Individual,
     /// Too few to tell, or explained by another finding.
     Insufficient,
@@ -81,6 +82,62 @@ pub struct Finding {
     pub excess_amount: Option<f64>,
     /// Observed over expected of a model without segments, over the same elsewhere, where one was given.
     pub model_lift: Option<f64>,
+    /// What the last landmarks show beside the earlier ones; none for causes, for a customer table and with one
+    /// landmark.
+    pub recent: Option<Recent>,
+    /// A sudden drop that was found at the same value; set where both are looked for.
+    pub drop: Option<DropBeside>,
+}
+
+/// A sudden drop at a value, beside what is said of its losses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DropBeside {
+    /// The first day of the fall.
+    pub date: Day,
+    /// The part of the regulars' purchases that is gone, 0 to 1.
+    pub size: f64,
+    /// Whether most of it went to other values.
+    pub is_moved: bool,
+}
+
+/// What the last landmarks show by themselves, beside those before them.
+///
+/// All landmarks together hide what has begun lately. So each value is looked at twice more: from the landmarks whose
+/// losses lie in the last half year (by whole horizons, and half of all landmarks at most), and from all others.
+///
+/// # Formula
+/// ```text
+/// z = (ln lift − ln lift_earlier) / √(se² + se_earlier²)      se by the widths of the intervals
+/// ```
+/// two-sided, and differing where q by Benjamini and Hochberg over the values is at most .05.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recent {
+    /// As [`Finding::exposed`], at the recent landmarks; so are the others.
+    pub exposed: usize,
+    /// How many of these were lost.
+    pub lost: usize,
+    /// How many to expect at the rates elsewhere.
+    pub expected: Option<f64>,
+    /// The Mantel–Haenszel ratio.
+    pub lift: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// The false discovery rate at which it would be a finding by itself, within a budget of its own.
+    pub q: Option<f64>,
+    /// What would be said of these landmarks alone.
+    pub verdict: Verdict,
+    /// The ratio at the landmarks before them.
+    pub lift_earlier: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low_earlier: Option<f64>,
+    /// Upper end.
+    pub high_earlier: Option<f64>,
+    /// How likely chance alone sets recent and earlier landmarks so far apart.
+    pub p_differs: Option<f64>,
+    /// Whether they differ, allowing for the number of values.
+    pub differs: bool,
 }
 
 impl Finding {
@@ -105,7 +162,17 @@ impl Finding {
             needed: None,
             excess_amount: None,
             model_lift: None,
+            recent: None,
+            drop: None,
         }
+    }
+
+    /// Sets a drop beside it. A value whose regulars are lost does not lose one by one.
+    pub(in crate::losses) fn beside(&mut self, drop: DropBeside) {
+        if self.verdict == Verdict::Individual && !drop.is_moved {
+            self.verdict = Verdict::Insufficient;
+        }
+        self.drop = Some(drop);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, SystemicTotals, Verdict, Whose};
 use super::panel::{Panel, PanelColumn, shows};
+use super::recent::{self, Halves, RECENT_FRACTION};
 use super::tally::{Tally, tally};
 use super::{Systemic, SystemicParams};
 use crate::evidence::Cause;
@@ -36,24 +37,29 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
     let plain: (&[u32], usize) = (&panel.strata, panel.strata_count);
     let lost = |record: usize| panel.lost[record];
     let mut rows = Vec::new();
+    let halves = recent::halves(panel);
+    let (mut recents, mut earlier): (Vec<Row>, Vec<Tally>) = (Vec::new(), Vec::new());
     for (number, column) in panel.columns.iter().enumerate() {
-        let tallies = tally(panel, column, &present(column), plain, &lost);
-        let outlying = funnel(&tallies);
-        let model_lifts = model_lifts(panel, column);
-        for (tally, outlying) in tallies.into_iter().zip(outlying) {
-            let testable =
-                tally.customers.min(tally.other_customers) >= LEAST_CUSTOMERS && tally.ratio.is_some();
-            let p = if testable { outlying.map_or(tally.p, |p| tally.p.max(p)) } else { f64::NAN };
-            let mut finding = Finding::new(&column.name, &column.values[tally.code as usize], None);
-            finding.fill(&tally, panel.basis, params);
-            finding.excess_amount =
-                finding.excess().filter(|_| panel.amounts.is_some()).map(|share| tally.amount * share);
-            finding.model_lift = model_lifts[tally.code as usize];
-            rows.push(Row { column: number, tally, p, finding });
+        let codes = present(column);
+        let all = tally(panel, column, &codes, plain, &lost);
+        rows.extend(tested(panel, number, all, params));
+        if let Some(halves) = &halves {
+            let (now, then): (Vec<Tally>, Vec<Tally>) =
+                recent::tallies(halves, number, &codes).into_iter().unzip();
+            recents.extend(tested(&halves[0], number, now, params));
+            earlier.extend(then);
         }
     }
-    assign_q(&mut rows, params.budget_fraction);
+    let of_recent = if halves.is_some() { RECENT_FRACTION } else { 0.0 };
+    assign_q(&mut rows, params.budget_fraction * (1.0 - of_recent));
     rows.iter_mut().for_each(|row| row.finding.decide(params));
+    if halves.is_some() {
+        assign_q(&mut recents, params.budget_fraction * of_recent);
+        recents.iter_mut().for_each(|row| row.finding.decide(params));
+        let halves =
+            recents.into_iter().zip(earlier).map(|(row, earlier)| Halves { recent: row.finding, earlier });
+        recent::attach(rows.iter_mut().map(|row| &mut row.finding).zip(halves), params);
+    }
     let found = retest(panel, params, &mut rows);
     attach_causes(panel, params, &mut rows, &found);
     let totals = totals(panel, &rows, &found);
@@ -61,6 +67,7 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
     Systemic {
         horizon_days: None,
         landmarks: Vec::new(),
+        recent_landmarks: 0,
         customers,
         observations: if panel.basis == Basis::Time { customers } else { panel.records() },
         rows: rows.into_iter().map(|row| row.finding).collect(),
@@ -68,6 +75,24 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
         tenure: Vec::new(),
         is_rates: panel.basis == Basis::Time,
     }
+}
+
+/// One row per value of a column, tested but not judged.
+fn tested(panel: &Panel, number: usize, tallies: Vec<Tally>, params: &SystemicParams) -> Vec<Row> {
+    let column = &panel.columns[number];
+    let outlying = funnel(&tallies);
+    let model_lifts = model_lifts(panel, column);
+    let row = |(tally, outlying): (Tally, Option<f64>)| {
+        let testable = tally.customers.min(tally.other_customers) >= LEAST_CUSTOMERS && tally.ratio.is_some();
+        let p = if testable { outlying.map_or(tally.p, |p| tally.p.max(p)) } else { f64::NAN };
+        let mut finding = Finding::new(&column.name, &column.values[tally.code as usize], None);
+        finding.fill(&tally, panel.basis, params);
+        finding.excess_amount =
+            finding.excess().filter(|_| panel.amounts.is_some()).map(|share| tally.amount * share);
+        finding.model_lift = model_lifts[tally.code as usize];
+        Row { column: number, tally, p, finding }
+    };
+    tallies.into_iter().zip(outlying).map(row).collect()
 }
 
 /// The codes that any record shows, ascending.
@@ -362,6 +387,7 @@ mod tests {
                 values: (0..values).map(|value| value.to_string()).collect(),
                 codes: (0..records).map(|record| mixed(record, values) as u32).collect(),
             }],
+            recent_from: None,
         }
     }
 

@@ -15,6 +15,8 @@ const PURCHASE_CLASSES: [usize; 4] = [2, 3, 6, 12];
 /// Recency has so many classes, each a part of the horizon.
 const RECENCY_CLASSES: i32 = 3;
 const STRATA_PER_LANDMARK: u32 = PURCHASES * RECENCY_CLASSES as u32;
+/// Recent is the last half year of losses, by whole horizons.
+const RECENT_DAYS: i32 = 182;
 /// Customers taken at a time; a constant, so that threads cannot show.
 const CUSTOMERS_PER_BLOCK: usize = 1 << 12;
 
@@ -49,11 +51,40 @@ pub(crate) struct Panel {
     /// Expected probability of loss, where a model was given; NaN where it knows none.
     pub(crate) model: Option<Vec<f64>>,
     pub(crate) columns: Vec<PanelColumn>,
+    /// The first stratum of the recent landmarks: those of a later landmark are higher. `None` without landmarks, or
+    /// with one.
+    pub(crate) recent_from: Option<u32>,
 }
 
 impl Panel {
     pub(crate) fn records(&self) -> usize {
         self.customers.len()
+    }
+
+    /// The records of some strata, which keep their numbers.
+    pub(crate) fn part(&self, is_in: impl Fn(u32) -> bool) -> Panel {
+        let kept: Vec<usize> = (0..self.records()).filter(|&record| is_in(self.strata[record])).collect();
+        fn of<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
+            kept.iter().map(|&record| values[record]).collect()
+        }
+        let columns = self.columns.iter().map(|column| PanelColumn {
+            name: column.name.clone(),
+            values: column.values.clone(),
+            codes: of(&column.codes, &kept),
+        });
+        Panel {
+            basis: self.basis,
+            customers: of(&self.customers, &kept),
+            strata: of(&self.strata, &kept),
+            strata_count: self.strata_count,
+            time: of(&self.time, &kept),
+            lost: of(&self.lost, &kept),
+            causes: of(&self.causes, &kept),
+            amounts: self.amounts.as_ref().map(|amounts| of(amounts, &kept)),
+            model: self.model.as_ref().map(|model| of(model, &kept)),
+            columns: columns.collect(),
+            recent_from: None,
+        }
     }
 }
 
@@ -79,6 +110,12 @@ pub(crate) fn landmarks(
         });
     }
     Ok(days)
+}
+
+/// How many of so many landmarks are recent; none of one.
+pub(super) fn recent_landmarks(landmarks: usize, horizon_days: i32) -> usize {
+    let wanted = (RECENT_DAYS + horizon_days - 1) / horizon_days;
+    landmarks.min(wanted.max(1) as usize).min(landmarks / 2)
 }
 
 #[derive(Clone, Copy)]
@@ -131,6 +168,7 @@ pub(crate) fn of_history(
     let columns: Vec<PanelColumn> = columns.collect();
     let model = model.map(|risk| expected(&records, landmarks, history.customers(), risk)).transpose()?;
     let has_amount = history.reading().columns().has_amount();
+    let recent = recent_landmarks(landmarks.len(), horizon_days);
     Ok(Panel {
         basis: Basis::Customers,
         customers: records.iter().map(|record| record.customer).collect(),
@@ -142,6 +180,7 @@ pub(crate) fn of_history(
         amounts: has_amount.then(|| records.iter().map(|record| record.amount).collect()),
         model,
         columns,
+        recent_from: (recent > 0).then(|| (landmarks.len() - recent) as u32 * STRATA_PER_LANDMARK),
     })
 }
 
@@ -229,4 +268,17 @@ fn expected(
 /// Whether the record shows a value of that column.
 pub(crate) fn shows(code: u32) -> bool {
     code != NO_SEGMENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_year_is_recent_and_never_more_than_half_of_the_landmarks() {
+        let cases = [(8, 120, 2), (8, 60, 4), (8, 90, 3), (8, 30, 4), (8, 365, 1), (3, 90, 1), (1, 90, 0)];
+        for (landmarks, horizon_days, recent) in cases {
+            assert_eq!(recent_landmarks(landmarks, horizon_days), recent, "{landmarks} {horizon_days}");
+        }
+    }
 }

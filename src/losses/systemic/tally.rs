@@ -279,6 +279,7 @@ mod tests {
                 values: (0..values).map(|value| value.to_string()).collect(),
                 codes,
             }],
+            recent_from: None,
         }
     }
 

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::{Finding, Systemic, Verdict};
+use super::{DropBeside, Finding, Recent, Systemic, Verdict};
+use crate::day::Day;
+use crate::error::counted;
 
 /// How many values that are no findings are shown.
 const SHOWN: usize = 5;
@@ -13,6 +15,16 @@ fn short(number: Option<f64>) -> String {
     number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"))
 }
 
+fn counted_losses(count: usize) -> String {
+    if count == 1 { "1 loss".to_owned() } else { format!("{count} losses") }
+}
+
+/// Whether there is more to say of a value than what all landmarks together do.
+fn is_told_lately(row: &Finding) -> bool {
+    let recent = row.recent.as_ref();
+    row.drop.is_some() || recent.is_some_and(|recent| recent.differs || recent.verdict == Verdict::Systemic)
+}
+
 impl fmt::Display for Systemic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values: Vec<&Finding> = self.rows.iter().filter(|row| row.cause.is_none()).collect();
@@ -20,8 +32,8 @@ impl fmt::Display for Systemic {
         let basis = if self.is_rates || self.horizon_days.is_some() { "" } else { " (shares, not rates)" };
         writeln!(
             f,
-            "systemic or individual{basis}: {} values; {} systemic, {} individual, {} with too little to tell",
-            values.len(),
+            "systemic or individual{basis}: {}; {} systemic, {} individual, {} with too little to tell",
+            counted(values.len(), "value"),
             of(Verdict::Systemic),
             of(Verdict::Individual),
             of(Verdict::Insufficient)
@@ -33,8 +45,9 @@ impl fmt::Display for Systemic {
             };
             writeln!(
                 f,
-                "  looked from {days}: {} customers who had bought lately by then, {} times in all; lost is who bought nothing in the {horizon} days after",
-                self.customers, self.observations
+                "  looked from {days}: {} who had bought lately by then, {} in all; lost is who bought nothing in the {horizon} days after",
+                counted(self.customers, "customer"),
+                counted(self.observations, "time")
             )?;
         }
         let mut findings = self.findings().peekable();
@@ -42,6 +55,7 @@ impl fmt::Display for Systemic {
             self.nearest(f)?;
         }
         findings.try_for_each(|row| self.row(row, f))?;
+        self.lately(f)?;
         for row in self.rows.iter().filter(|row| row.explained_by.is_some()) {
             let by = row.explained_by.as_deref().unwrap_or_default();
             writeln!(f, "  {} {}: explained by {by}", row.segment, row.value)?;
@@ -49,14 +63,16 @@ impl fmt::Display for Systemic {
         if self.totals.losses > 0 {
             write!(
                 f,
-                "  together {} losses of {} customers, {:.0} more than expected",
-                self.totals.losses, self.totals.customers, self.totals.excess
+                "  together {} of {}, {:.0} more than expected",
+                counted_losses(self.totals.losses),
+                counted(self.totals.customers, "customer"),
+                self.totals.excess
             )?;
             if let Some(amount) = self.totals.excess_amount {
                 write!(f, "; these {:.0} had spent {amount:.0} in the year before", self.totals.excess)?;
             }
             if self.totals.losses_alone > 0 {
-                write!(f, "; {} losses more where nobody compares", self.totals.losses_alone)?;
+                write!(f, "; {} more where nobody compares", counted_losses(self.totals.losses_alone))?;
             }
             writeln!(f)?;
         }
@@ -85,19 +101,72 @@ impl Systemic {
         if !rows.is_empty() {
             writeln!(f, "  none; nearest to it:")?;
         }
-        rows.into_iter().take(SHOWN).try_for_each(|row| self.row(row, f))
+        rows.into_iter().take(SHOWN).filter(|row| !is_told_lately(row)).try_for_each(|row| self.row(row, f))
+    }
+
+    /// The values, no findings over all landmarks, whose recent losses are others than before, or whose regulars fell.
+    fn lately(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |row: &&Finding| row.verdict != Verdict::Systemic && is_told_lately(row);
+        let mut rows = self.rows.iter().filter(told).peekable();
+        if rows.peek().is_some() {
+            writeln!(f, "  not the same all along:")?;
+        }
+        rows.try_for_each(|row| self.row(row, f))
+    }
+
+    /// The first recent landmark, where there is one.
+    fn recent_from(&self) -> Option<Day> {
+        self.landmarks.get(self.landmarks.len().checked_sub(self.recent_landmarks)?).copied()
+    }
+
+    /// What the recent landmarks say beside the verdict.
+    fn recent(&self, row: &Finding, recent: &Recent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(from) = self.recent_from() else { return Ok(()) };
+        let Recent { lift, low, high, .. } = *recent;
+        if recent.differs {
+            write!(
+                f,
+                "; recent loss differs: lift {} ({} to {}) from {from} on, {} ({} to {}) before",
+                short(lift),
+                short(low),
+                short(high),
+                short(recent.lift_earlier),
+                short(recent.low_earlier),
+                short(recent.high_earlier)
+            )?;
+        } else if row.verdict == Verdict::Insufficient && row.q.is_some() && lift.is_some() {
+            write!(f, "; from {from} on alone {} ({} to {})", short(lift), short(low), short(high))?;
+        }
+        match (row.verdict, recent.verdict) {
+            (Verdict::Insufficient | Verdict::Individual, Verdict::Systemic) => {
+                write!(f, ", which is Systemic by itself")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn row(&self, row: &Finding, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = row.cause.map_or_else(String::new, |cause| format!(" for {cause}"));
-        let times = if self.landmarks.len() > 1 { " times" } else { "" };
+        let times = |count: usize| match (self.landmarks.len() > 1, count) {
+            (false, _) => "",
+            (true, 1) => " time",
+            (true, _) => " times",
+        };
+        if row.exposed == 0 {
+            write!(f, "  {} {}{cause}: nobody elsewhere compares", row.segment, row.value)?;
+            if row.exposed_alone > 0 {
+                write!(f, ", lost {} of {}{}", row.lost_alone, row.exposed_alone, times(row.exposed_alone))?;
+            }
+            return writeln!(f, ", {:?}", row.verdict);
+        }
         write!(
             f,
-            "  {} {}{cause}: lost {} of {}{times}, {} expected, lift {} ({} to {})",
+            "  {} {}{cause}: lost {} of {}{}, {} expected, lift {} ({} to {})",
             row.segment,
             row.value,
             row.lost,
             row.exposed,
+            times(row.exposed),
             row.expected.map_or_else(|| "–".to_owned(), |n| format!("{n:.0}")),
             short(row.lift),
             short(row.low),
@@ -115,9 +184,18 @@ impl Systemic {
         if row.exposed_alone > 0 {
             write!(
                 f,
-                "; and {} of {}{times} where nobody elsewhere compares",
-                row.lost_alone, row.exposed_alone
+                "; and {} of {}{} where nobody elsewhere compares",
+                row.lost_alone,
+                row.exposed_alone,
+                times(row.exposed_alone)
             )?;
+        }
+        if let Some(recent) = &row.recent {
+            self.recent(row, recent, f)?;
+        }
+        if let Some(DropBeside { date, size, is_moved }) = row.drop {
+            let went = if is_moved { "moved to other values" } else { "lost" };
+            write!(f, "; {:.0} % of its regulars' purchases {went} from {date} on", 100.0 * size)?;
         }
         writeln!(f)
     }
