@@ -38,24 +38,25 @@ pub struct Effect {
     pub left_out: u64,
     /// What to know about it, or why there is none.
     pub note: Option<String>,
-    /// Whether there is enough for a verdict.
+    /// Why there is too little for a verdict.
     #[serde(skip)]
-    pub(super) is_enough: bool,
+    pub(super) too_few: Option<String>,
 }
 
 impl Effect {
     /// The p-value that a verdict may be about; NaN where there is none.
     pub(super) fn p_to_judge(&self) -> f64 {
-        self.p.filter(|_| self.is_enough).unwrap_or(f64::NAN)
+        self.p.filter(|_| self.too_few.is_none()).unwrap_or(f64::NAN)
     }
 }
 
-/// Corrects the p-values of a family after Holm.
+/// Corrects the p-values of a family after Holm, and says of which there is too little for a verdict.
 pub(super) fn adjust<'a>(family: impl Iterator<Item = &'a mut Effect>) {
     let family: Vec<&mut Effect> = family.collect();
     let p: Vec<f64> = family.iter().map(|effect| effect.p_to_judge()).collect();
     for (effect, adjusted) in family.into_iter().zip(holm(&p)) {
         effect.p_adjusted = Some(adjusted).filter(|_| !effect.p_to_judge().is_nan());
+        effect.note = effect.too_few.clone().or(effect.note.take());
     }
 }
 
@@ -124,7 +125,7 @@ impl<'a> Pair<'a> {
             p_adjusted: None,
             left_out: self.left_out,
             note: None,
-            is_enough: true,
+            too_few: None,
         }
     }
 
@@ -149,14 +150,13 @@ impl<'a> Pair<'a> {
                 let all: u64 = strata.iter().map(|own| own.treated + own.control).sum();
                 let events: u64 =
                     strata.iter().map(|own| own.treated_successes + own.control_successes).sum();
-                for (count, what) in [(events, "returned"), (all - events, "stayed away")] {
-                    if count < LEAST_EVENTS && effect.is_enough {
-                        effect.is_enough = false;
-                        effect.note = Some(format!(
-                            "insufficient for a verdict: {count} {what} in both arms together, {LEAST_EVENTS} are needed"
-                        ));
-                    }
-                }
+                let few = |&(count, _): &(u64, &str)| count < LEAST_EVENTS;
+                let counts = [(events, "returned"), (all - events, "stayed away")];
+                effect.too_few = counts.into_iter().find(few).map(|(count, what)| {
+                    format!(
+                        "insufficient for a verdict: {count} {what} in both arms together, {LEAST_EVENTS} are needed"
+                    )
+                });
             }
             None => effect.note = Some(self.alone().to_owned()),
         }
