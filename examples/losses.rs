@@ -197,7 +197,7 @@ impl Options {
         if let (Some(path), Some(most)) = (&self.ask_out, self.ask) {
             let params = AskParams::default().with_customers(usize::try_from(most)?);
             let list = params.choose(&history, losses.lapses(), evidence.reasons())?;
-            table::write(&list.to_frame()?, path)?;
+            table::write_with_ids(&list.to_frame()?, "customer_id", path)?;
             eprintln!("{list}\nwritten to {}", path.display());
         }
         writeln!(std::io::stdout(), "{losses}")?;

@@ -52,15 +52,15 @@ struct Options {
     /// Incidents: a table with customer_id, occurred_on, kind
     #[arg(long, value_name = "FILE")]
     incidents: Option<PathBuf>,
-    /// How many steps can be done on a channel in a day; may be repeated
+    /// How many steps can be done on a channel in a day, 0 to close it; may be repeated
     #[arg(long, value_name = "CHANNEL=N", value_parser = parse_capacity)]
     capacity: Vec<(String, usize)>,
 }
 
 fn parse_capacity(text: &str) -> Result<(String, usize), String> {
-    let expected = || "expected CHANNEL=N with N at least 1, such as phone=20".to_owned();
+    let expected = || "expected CHANNEL=N with N from 0 on, such as phone=20".to_owned();
     let (channel, steps) = text.rsplit_once('=').ok_or_else(expected)?;
-    let steps = steps.parse().ok().filter(|steps| *steps > 0).ok_or_else(expected)?;
+    let steps = steps.parse().map_err(|_| expected())?;
     Ok((channel.to_owned(), steps))
 }
 
@@ -107,7 +107,7 @@ fn main() -> ExitCode {
         }
         let schedule = params.due(&plan, &evidence, history.as_ref(), options.as_of)?;
         drop(progress);
-        table::write(&schedule.to_frame()?, &options.out)?;
+        schedule.write(&options.out)?;
         writeln!(std::io::stdout(), "{schedule}")?;
         Ok(())
     })

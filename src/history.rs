@@ -47,7 +47,7 @@ use self::partition::Partition;
 use self::read::{Source, csv_columns, expand, parquet_columns};
 use self::rows::Shape;
 pub(crate) use self::run::Run;
-pub(crate) use self::side::{Holds, Need, SideCells, SideColumn, SideInput, SideRows, read_side};
+pub(crate) use self::side::{Holds, Need, SideCells, SideColumn, SideInput, SideRows, is_parquet, read_side};
 use crate::day::Day;
 use crate::error::{Error, InputReport, Result};
 use crate::table;

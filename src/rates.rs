@@ -6,14 +6,19 @@ mod survival;
 mod stratified;
 mod multiple;
 mod funnel;
+mod exact;
 mod difference;
 mod means;
 mod split;
 mod power;
 
-pub use self::difference::{Difference, TwoArms, miettinen_nurminen, stratified_newcombe};
+pub use self::difference::{
+    Difference, LEAST_EVENTS, TwoArms, miettinen_nurminen, rate_difference, stratified_newcombe,
+};
 pub use self::funnel::overdispersed_z;
-pub use self::means::{LEAST_BUYERS, MeanDifference, Moments, RatioInterval, fieller, tail_factor, welch};
+pub use self::means::{
+    LEAST_BUYERS, MeanDifference, Moments, RatioInterval, fieller, ratio_over, tail_factor, welch,
+};
 pub use self::multiple::{q_values, q_values_any_dependence};
 pub use self::power::{Power, PowerParams, PowerRow};
 pub use self::proportion::{Standardised, WeightedGroup, newcombe, standardised, weighted_share};

@@ -77,6 +77,40 @@ pub fn write(frame: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
     }
 }
 
+/// As [`write()`], where a column holds customer ids: in CSV, an id of text that is no number and begins with `=`, `+`, `-`,
+/// `@` or `'` gets a `'` before it, so that no spreadsheet runs it. Whoever reads such a file takes one `'` off. In Parquet
+/// ids stand as they are.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_with_ids(frame: &DataFrame, ids: &str, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let column = match (Format::of(path)?, frame.column(ids)) {
+        (Format::Csv, Ok(column)) if *column.dtype() == DataType::String => column,
+        _ => return write(frame, path),
+    };
+    let guarded = guarded("writing ids", || {
+        let texts = column.str()?.iter().map(|id| id.map(guarded_id)).collect::<Vec<_>>();
+        let mut frame = frame.clone();
+        frame.with_column(Column::new(ids.into(), texts))?;
+        Ok(frame)
+    })?;
+    write(&guarded, path)
+}
+
+/// The id as it is written in CSV.
+fn guarded_id(id: &str) -> std::borrow::Cow<'_, str> {
+    match id.starts_with(['=', '+', '-', '@', '\'']) && id.parse::<f64>().is_err() {
+        true => format!("'{id}").into(),
+        false => id.into(),
+    }
+}
+
+/// The id behind what is written in CSV: one `'` less, where it begins with one.
+pub(crate) fn unguarded_id(id: &str) -> &str {
+    id.strip_prefix('\'').unwrap_or(id)
+}
+
 /// Writes one Parquet file (zstd) piece by piece, whole or not at all; `fill` is given what writes a frame,
 /// all of one schema. Its error is the error.
 pub(crate) fn write_pieces(

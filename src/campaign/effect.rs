@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::experiment::Experiment;
-use crate::rates::{LEAST_BUYERS, Moments, TwoArms, miettinen_nurminen, tail_factor, welch};
+use crate::rates::{LEAST_BUYERS, LEAST_EVENTS, Moments, TwoArms, holm, rate_difference, tail_factor, welch};
 use crate::winback::Measured;
 
 /// Strata in which either arm has fewer customers are merged into one.
@@ -32,12 +32,32 @@ pub struct Effect {
     pub high: Option<f64>,
     /// The chance of an effect at least as large, either way, where there is none.
     pub p: Option<f64>,
-    /// The same, corrected for the number of arms after Holm.
+    /// The same, corrected for the number of arms after Holm; `None` too where there is too little for a verdict.
     pub p_adjusted: Option<f64>,
     /// Customers in strata that cannot compare, not counted in the effect.
     pub left_out: u64,
     /// What to know about it, or why there is none.
     pub note: Option<String>,
+    /// Why there is too little for a verdict.
+    #[serde(skip)]
+    pub(super) too_few: Option<String>,
+}
+
+impl Effect {
+    /// The p-value that a verdict may be about; NaN where there is none.
+    pub(super) fn p_to_judge(&self) -> f64 {
+        self.p.filter(|_| self.too_few.is_none()).unwrap_or(f64::NAN)
+    }
+}
+
+/// Corrects the p-values of a family after Holm, and says of which there is too little for a verdict.
+pub(super) fn adjust<'a>(family: impl Iterator<Item = &'a mut Effect>) {
+    let family: Vec<&mut Effect> = family.collect();
+    let p: Vec<f64> = family.iter().map(|effect| effect.p_to_judge()).collect();
+    for (effect, adjusted) in family.into_iter().zip(holm(&p)) {
+        effect.p_adjusted = Some(adjusted).filter(|_| !effect.p_to_judge().is_nan());
+        effect.note = effect.too_few.clone().or(effect.note.take());
+    }
 }
 
 /// The customers of one arm and of the control, by stratum.
@@ -105,6 +125,7 @@ impl<'a> Pair<'a> {
             p_adjusted: None,
             left_out: self.left_out,
             note: None,
+            too_few: None,
         }
     }
 
@@ -122,14 +143,34 @@ impl<'a> Pair<'a> {
                 control: control.len() as u64,
             })
             .collect();
-        match miettinen_nurminen(&strata, level) {
+        match rate_difference(&strata, level) {
             Some(found) => {
                 effect.effect = Some(found.estimate);
                 (effect.low, effect.high, effect.p) = (Some(found.low), Some(found.high), Some(found.p));
+                let all: u64 = strata.iter().map(|own| own.treated + own.control).sum();
+                let events: u64 =
+                    strata.iter().map(|own| own.treated_successes + own.control_successes).sum();
+                let few = |&(count, _): &(u64, &str)| count < LEAST_EVENTS;
+                let counts = [(events, "returned"), (all - events, "stayed away")];
+                effect.too_few = counts.into_iter().find(few).map(|(count, what)| {
+                    format!(
+                        "insufficient for a verdict: {count} {what} in both arms together, {LEAST_EVENTS} are needed"
+                    )
+                });
             }
-            None => effect.note = Some("no stratum holds both the arm and the control".to_owned()),
+            None => effect.note = Some(self.alone().to_owned()),
         }
         effect
+    }
+
+    /// Why nothing can be compared.
+    fn alone(&self) -> &'static str {
+        match self.experiment.covariates.is_empty() {
+            true => "too few customers: at least two in the arm and in the control are needed",
+            false => {
+                "too few customers: no stratum holds both the arm and the control, nor do all small ones together"
+            }
+        }
     }
 
     /// Of amounts by row; whether there are enough, and how heavy their tail is, is judged by what was spent.

@@ -9,8 +9,8 @@ use super::followed::{CostBasis, Group, spent};
 use crate::day::Window;
 use crate::evidence::Contacts;
 use crate::history::History;
-use crate::rates::{Moments, RatioInterval, fieller};
-use crate::winback::Arm;
+use crate::rates::{Moments, RatioInterval, ratio_over};
+use crate::winback::{Arm, Measured};
 
 /// Days of a new customer's first year.
 const FIRST_YEAR: i32 = 365;
@@ -38,46 +38,42 @@ impl Ledger {
     /// # Formula
     /// ```text
     /// a = Σ w m(cost, treated),  b = Σ w (p₁ − p₀),  w ∝ n₁ n₀ / (n₁ + n₀)
-    /// V_a = Σ w² s²(cost)/n₁,  V_b = Σ w² (s₁²/n₁ + s₀²/n₀),  V_ab = Σ w² s(cost, returned)/n₁;  Fieller's set of a/b
+    /// V_a = Σ w² s²(cost)/n₁,  V_ab = Σ w² s(cost, returned)/n₁;  Fieller's set of a/b
     /// ```
+    /// with V_b from the interval of the effect on returns ([`ratio_over`]): bounded only where that does not hold 0.
     pub(super) fn of(group: &Group, pair: &Pair, level: f64, acquisition_cost_amount: Option<f64>) -> Self {
         let customers = &group.customers;
         let treated = customers.iter().filter(|one| one.treated).count() as f64;
         let cost_amount = customers.iter().map(|one| one.cost).sum();
-        let returned = |row: usize| f64::from(u8::from(customers[row].returned));
+        let returned: Vec<bool> = customers.iter().map(|one| one.returned).collect();
         let weight = |(one, other): &(Vec<usize>, Vec<usize>)| {
             let (n1, n0) = (one.len() as f64, other.len() as f64);
             n1 * n0 / (n1 + n0)
         };
         let total: f64 = pair.strata().iter().map(weight).sum();
-        let (mut a, mut b) = ((0.0, 0.0), (0.0, 0.0));
-        let mut covariance = 0.0;
+        let (mut a, mut covariance) = ((0.0, 0.0), 0.0);
         for stratum in pair.strata() {
             let w = weight(stratum) / total;
             let costs: Vec<f64> = stratum.0.iter().map(|&row| customers[row].cost).collect();
-            let backs: Vec<f64> = stratum.0.iter().map(|&row| returned(row)).collect();
-            let cost = Moments::of(&costs);
-            let (one, other) = (
-                Moments::of(&backs),
-                Moments::of(&stratum.1.iter().map(|&row| returned(row)).collect::<Vec<_>>()),
-            );
-            let (n1, n0) = (one.customers as f64, other.customers as f64);
+            let backs: Vec<f64> = stratum.0.iter().map(|&row| f64::from(u8::from(returned[row]))).collect();
+            let (cost, back) = (Moments::of(&costs), Moments::of(&backs));
+            let n1 = cost.customers as f64;
             let both: f64 =
-                costs.iter().zip(&backs).map(|(x, y)| (x - cost.mean) * (y - one.mean)).sum::<f64>()
+                costs.iter().zip(&backs).map(|(x, y)| (x - cost.mean) * (y - back.mean)).sum::<f64>()
                     / (n1 - 1.0).max(1.0);
             a = (a.0 + w * cost.mean, a.1 + w * w * cost.variance / n1);
-            b = (b.0 + w * (one.mean - other.mean), b.1 + w * w * (one.variance / n1 + other.variance / n0));
             covariance += w * w * both / n1;
         }
-        let is_known = total > 0.0;
+        let effect = pair.rate(Measured::Returned, &returned, level);
+        let known = effect.effect.zip(effect.low.zip(effect.high));
         Ledger {
             basis: group.cost_basis,
             cost_amount,
-            incremental_returns: is_known.then_some(b.0 * treated),
-            cost_per_return_amount: (is_known && b.0 > 0.0).then_some(a.0 / b.0),
-            cost_per_return: is_known
-                .then(|| fieller((a.0, a.1.sqrt()), (b.0, b.1.sqrt()), covariance, level))
-                .flatten(),
+            incremental_returns: known.map(|(b, _)| b * treated),
+            cost_per_return_amount: known.filter(|(b, _)| *b > 0.0).map(|(b, _)| a.0 / b),
+            cost_per_return: known.and_then(|(b, (low, high))| {
+                ratio_over((a.0, a.1.sqrt()), (b, low, high), covariance, level)
+            }),
             acquisition_cost_amount,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::effect::{Effect, Pair};
+use super::effect::{Effect, Pair, adjust};
 use super::experiment::Experiment;
 use super::followed::{Group, follow};
 use super::ledger::{Ledger, Referrals};
@@ -14,7 +14,6 @@ use crate::error::{Error, Result, shown};
 use crate::evidence::{Cause, Contacts};
 use crate::history::History;
 use crate::losses::LapseRule;
-use crate::rates::holm;
 use crate::winback::{Arm, Measured, Offers, PlanSheet};
 
 /// With fewer customers of a cause in either arm, an offer has no effect of its own there.
@@ -156,7 +155,7 @@ impl PlanOutcomeParams {
                 by_cause.extend(rate.filter(is_enough).map(|effect| (name.to_owned(), cause, effect)));
             }
         }
-        adjust(&mut each);
+        adjust_each(&mut each);
         let mut between = Vec::new();
         if group.has_lots() {
             for (place, &one) in names.iter().enumerate() {
@@ -167,7 +166,7 @@ impl PlanOutcomeParams {
                 }
             }
             let mut family: Vec<Effect> = between.iter().map(|pair| pair.effect.clone()).collect();
-            adjust(&mut family);
+            adjust_each(&mut family);
             between.iter_mut().zip(family).for_each(|(pair, effect)| pair.effect = effect);
         }
         let mut notes = self.notes(&group, &names, until);
@@ -284,14 +283,10 @@ fn effects(experiment: &Experiment, params: &OutcomeParams) -> Result<Vec<Effect
     }
 }
 
-/// Corrects p-values for how many effects there are on the same outcome, after Holm.
-fn adjust(effects: &mut [Effect]) {
+/// Corrects p-values for how many effects there are on the same outcome.
+fn adjust_each(effects: &mut [Effect]) {
     for measured in Measured::ALL {
-        let of: Vec<usize> = (0..effects.len()).filter(|&at| effects[at].outcome == measured).collect();
-        let p: Vec<f64> = of.iter().map(|&at| effects[at].p.unwrap_or(f64::NAN)).collect();
-        for (&at, adjusted) in of.iter().zip(holm(&p)) {
-            effects[at].p_adjusted = effects[at].p.map(|_| adjusted);
-        }
+        adjust(effects.iter_mut().filter(|effect| effect.outcome == measured));
     }
 }
 

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::effect::{Effect, Pair};
+use super::effect::{Effect, Pair, adjust};
 use super::experiment::Experiment;
 use super::trust::{Split, Trust, TrustChecks, check};
 use super::uplift::{Uplift, uplift};
 use crate::error::{Error, Result};
-use crate::rates::holm;
 use crate::winback::Measured;
 
 /// What the experiment showed, on the primary outcome.
@@ -114,10 +113,7 @@ impl OutcomeParams {
                     arms.clone().map(|arm| of(arm).money(measured, amounts, &residuals, self.level)).collect()
                 }
             };
-            let p: Vec<f64> = family.iter().map(|effect| effect.p.unwrap_or(f64::NAN)).collect();
-            for (effect, adjusted) in family.iter_mut().zip(holm(&p)) {
-                effect.p_adjusted = effect.p.map(|_| adjusted);
-            }
+            adjust(family.iter_mut());
             effects.extend(family);
         }
         let uplift = match &experiment.score {
@@ -143,8 +139,9 @@ impl OutcomeParams {
 
 /// What an experiment brought.
 ///
-/// Rates are compared after Miettinen and Nurminen, money after Welch, both over the strata; see
-/// [`rates`](crate::rates) for formulas. Below 100 customers who returned in either arm there is no effect on
+/// Rates are compared after Miettinen and Nurminen, where events are few by an exact test too, and money after Welch, all
+/// over the strata; see [`rates`](crate::rates) for formulas. With fewer than 10 customers in both arms together who
+/// returned, or who did not, there is no verdict on returns. Below 100 customers who returned in either arm there is no effect on
 /// money; below 100 who spent anything it comes with a warning.
 ///
 /// ```

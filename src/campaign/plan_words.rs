@@ -107,8 +107,12 @@ impl fmt::Display for CostBasis {
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "costs: {:.2} ({})", self.cost_amount, self.basis)?;
-        if let Some(returns) = self.incremental_returns {
-            write!(f, ", for {returns:.1} returns that would not have come")?;
+        match self.incremental_returns {
+            Some(fewer) if fewer < 0.0 => {
+                write!(f, ", and {:.1} fewer returned than would have without it", -fewer)?
+            }
+            Some(returns) => write!(f, ", for {returns:.1} returns that would not have come")?,
+            None => {}
         }
         match (self.cost_per_return_amount, self.cost_per_return) {
             (Some(cost), Some(RatioInterval::Between { low, high })) => {

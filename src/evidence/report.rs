@@ -59,6 +59,9 @@ pub struct UnmatchedId {
 impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.input)?;
+        if self.input.rows_read == 0 {
+            write!(f, "\n  the table is empty")?;
+        }
         match &self.ids {
             Some(ids) => write!(f, "\n  {ids}"),
             None => Ok(()),

@@ -25,7 +25,8 @@ pub struct Suppression {
 }
 
 /// Who must not be contacted, in the order of the list: `customer_id[, reason, until]`. Whoever opted out, died
-/// or must be left alone for another reason; nothing else in a plan outweighs it.
+/// or must be left alone for another reason; nothing else in a plan outweighs it. A list without rows
+/// suppresses nobody.
 ///
 /// ```
 /// use polars::df;
@@ -53,8 +54,8 @@ impl Suppressions {
     ///
     /// # Errors
     /// A file or column that is not there or cannot serve; every faulty row at once, whatever `table` says of
-    /// invalid rows (a row left out is a customer contacted); [`Error::NobodyMatched`] for a list none of whose
-    /// customers is in the log.
+    /// invalid rows (a row left out is a customer contacted); [`Error::NobodyMatched`] for a list with rows none
+    /// of whose customers is in the log.
     pub fn read(path: impl AsRef<Path>, table: &TableParams, history: &History) -> Result<Self> {
         Self::take(SideInput::File(path.as_ref()), table, history)
     }
@@ -104,7 +105,8 @@ impl Suppressions {
         let known = Known::Log(history);
         known.match_ids(&mut table, "customer_id");
         let (kept, table, report) = table.finish()?;
-        if report.ids.as_ref().is_none_or(|ids| ids.matched == 0) {
+        // Nobody has opted out yet: an empty list is one too.
+        if report.input.rows_read > 0 && report.ids.as_ref().is_none_or(|ids| ids.matched == 0) {
             return Err(Error::NobodyMatched {
                 list: "the list of suppressions",
                 report: report.to_string(),

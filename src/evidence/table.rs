@@ -107,6 +107,26 @@ pub(crate) struct SideTable {
 }
 
 impl SideTable {
+    /// So many rows that were never in a file: faults are found in them as in any others, and refused.
+    pub(crate) fn in_memory(rows: usize) -> Self {
+        let found = SideRows {
+            source: String::new(),
+            rows,
+            cells: Vec::new(),
+            bad: vec![false; rows],
+            faults: Vec::new(),
+            unread: Vec::new(),
+        };
+        SideTable {
+            names: Vec::new(),
+            found,
+            ids: None,
+            notices: Vec::new(),
+            invalid_rows: InvalidRows::Reject,
+            date_format: None,
+        }
+    }
+
     /// All rows, those with a fault too.
     pub(crate) fn rows(&self) -> usize {
         self.found.rows

@@ -214,3 +214,55 @@ pub fn fieller(a: (f64, f64), b: (f64, f64), covariance: f64, level: f64) -> Opt
         false => RatioInterval::Outside { below: two, above: one },
     })
 }
+
+/// The same over an estimate whose interval reaches further to one side than to the other, as that of a difference of rates
+/// does: `b` is that estimate with its ends at `level`. The set is bounded only where these do not hold 0.
+///
+/// `None` as for [`fieller`], and where the ends do not hold the estimate.
+///
+/// # Formula
+/// ```text
+/// towards larger ratios  √V_b = |b − the end nearer to 0| / z,   towards smaller ones  √V_b = |the other end − b| / z
+/// ```
+/// # References
+/// Donner and Zou (2012), Statistical Methods in Medical Research 21:347–359 (variances recovered from limits).
+///
+/// ```
+/// use winback::rates::{RatioInterval, ratio_over};
+/// // A cost of .50 each, over an effect that may be none.
+/// let found = ratio_over((0.5, 0.0), (0.02, -0.01, 0.06), 0.0, 0.95);
+/// let Some(RatioInterval::Outside { below, above }) = found else { return };
+/// assert_eq!((below.round(), above.round()), (-50.0, 8.0));
+/// ```
+#[must_use]
+pub fn ratio_over(a: (f64, f64), b: (f64, f64, f64), covariance: f64, level: f64) -> Option<RatioInterval> {
+    let z = two_sided_quantile(level)?;
+    let (b, low, high) = b;
+    if !(low <= b && b <= high) {
+        return None;
+    }
+    let of = |reach: f64| {
+        let error = reach / z;
+        // No stronger than two such errors allow.
+        let most = a.1 * error;
+        fieller(a, (b, error), covariance.clamp(-most, most), level)
+    };
+    let (near, far) = if b < 0.0 { (high - b, b - low) } else { (b - low, high - b) };
+    Some(match (of(near)?, of(far)?) {
+        (RatioInterval::Everything, _) | (_, RatioInterval::Everything) => RatioInterval::Everything,
+        (one, other) => {
+            let ends = |set| match set {
+                RatioInterval::Between { low, high } => (low, high, true),
+                RatioInterval::Outside { below, above } => (above, below, false),
+                RatioInterval::Everything => (f64::NAN, f64::NAN, false),
+            };
+            // Of a positive b the larger end is that which b near 0 gives, of a negative one the smaller.
+            let ((one_low, one_high, bounded), (other_low, other_high, _)) = (ends(one), ends(other));
+            let (least, most) = if b < 0.0 { (one_low, other_high) } else { (other_low, one_high) };
+            match bounded {
+                true => RatioInterval::Between { low: least, high: most },
+                false => RatioInterval::Outside { below: most, above: least },
+            }
+        }
+    })
+}

@@ -175,10 +175,17 @@ pub fn upper_tail(strata: &[Stratum], basis: Basis) -> f64 {
         let (score, variance) = score_and_variance(&whole, basis);
         return normal_upper_tail((score - 0.5) / variance.sqrt());
     }
-    // `sum[i]` is the probability of `start + i` events.
+    let (start, sum) = convolved(strata.into_iter().map(|stratum| distribution(stratum, basis)));
+    let skipped = usize::try_from(observed.saturating_sub(start)).unwrap_or(usize::MAX);
+    let tail: f64 = sum.iter().skip(skipped).rev().sum();
+    tail.clamp(f64::MIN_POSITIVE, 1.0)
+}
+
+/// The distribution of a sum of counts, each given as its first value and the probabilities from there on.
+pub(super) fn convolved(counts: impl Iterator<Item = (u64, Vec<f64>)>) -> (u64, Vec<f64>) {
+    // `sum[i]` is the probability of `start + i`.
     let (mut start, mut sum) = (0, vec![1.0]);
-    for stratum in strata {
-        let (low, one) = distribution(stratum, basis);
+    for (low, one) in counts {
         let mut next = vec![0.0; sum.len() + one.len() - 1];
         for (i, &p) in sum.iter().enumerate() {
             for (cell, &q) in next[i..].iter_mut().zip(&one) {
@@ -189,13 +196,11 @@ pub fn upper_tail(strata: &[Stratum], basis: Basis) -> f64 {
         let last = next.iter().rposition(|&p| p > NEGLIGIBLE).unwrap_or(next.len() - 1);
         (start, sum) = (start + low + first as u64, next[first..=last].to_vec());
     }
-    let skipped = usize::try_from(observed.saturating_sub(start)).unwrap_or(usize::MAX);
-    let tail: f64 = sum.iter().skip(skipped).rev().sum();
-    tail.clamp(f64::MIN_POSITIVE, 1.0)
+    (start, sum)
 }
 
 /// The distribution of the events among the exposed: its first value and the probabilities from there on.
-fn distribution(stratum: &Stratum, basis: Basis) -> (u64, Vec<f64>) {
+pub(super) fn distribution(stratum: &Stratum, basis: Basis) -> (u64, Vec<f64>) {
     let m = stratum.exposed_events + stratum.other_events;
     let (low, high, odds): (u64, u64, Box<dyn Fn(u64) -> f64>) = match basis {
         Basis::Time => {

@@ -29,12 +29,14 @@ enum Spread {
 }
 
 /// Effects of all offers: those measured are shrunk, strata to their offer and offers to each other, so that the
-/// best of several is not believed merely for having been lucky.
+/// best of several is not believed merely for having been lucky. Offers are shrunk downwards only. They are no draws
+/// from one urn: the cheap one among dear ones is likely to do less than these, and their mean would speak for it where
+/// it has not done so itself; as its cost is low, it would be chosen for that.
 ///
 /// # Formula
 /// ```text
 /// strata of an offer      θ_s = B_s estimate_s + (1 − B_s) m         by ShrunkEffects, m ± e the offer's mean
-/// offers, each as m ± e   M = B m + (1 − B) grand mean               by ShrunkEffects
+/// offers, each as m ± e   M = min(m, B m + (1 − B) grand mean)       by ShrunkEffects
 /// effect                  θ_s + (1 − B_s)(M − m)
 /// ```
 #[derive(Clone, Debug)]
@@ -86,6 +88,11 @@ impl Beliefs {
             // A product of averages, where the average of products is meant: never more than the whole doubt.
             let shared = ((1.0 - to.own_share) * shrunk.mean_standard_error).min(to.sd);
             let beside = (to.sd * to.sd - shared * shared).max(0.0).sqrt();
+            // What others do is no reason to believe more of this one than it has shown.
+            let (mean, shared, beside) = match own.mean < to.mean {
+                true => (own.mean, 0.0, own.error),
+                false => (to.mean, shared, beside),
+            };
             for (parts, stratum) in &own.strata {
                 let pull = 1.0 - stratum.own_share;
                 // What is left of the stratum's own doubt once that about its offer's mean is taken off.
@@ -95,12 +102,12 @@ impl Beliefs {
                     if from_offer > stratum.sd { pull * stratum.sd / from_offer } else { pull };
                 let spread =
                     Spread::Shared { all: pull_of_doubt * shared, offer: pull_of_doubt * beside, own: rest };
-                let mean = stratum.mean + pull * (to.mean - own.mean);
+                let mean = stratum.mean + pull * (mean - own.mean);
                 cells.push(Cell { offer, parts: parts.clone(), mean, spread });
             }
             // Everybody else, or everybody.
             let spread = Spread::Shared { all: shared, offer: beside, own: own.between };
-            cells.push(Cell { offer, parts: Vec::new(), mean: to.mean, spread });
+            cells.push(Cell { offer, parts: Vec::new(), mean, spread });
         }
         Beliefs { cells, offers: offers.len() }
     }

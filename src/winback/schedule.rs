@@ -1,13 +1,14 @@
 //! What is to be done on the day, by whom, in which words? Steps within what staff can do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
 use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 
 use super::dossier::{Dossier, Due, Rhythm};
-use super::sheet::{PlanSheet, guarded};
+use super::sheet::PlanSheet;
 use super::step::StepKind;
 use crate::day::Day;
 use crate::error::{Error, Result, shown};
@@ -35,7 +36,7 @@ pub struct ScheduleParams {
 }
 
 impl ScheduleParams {
-    /// Sets how many steps can be done on a channel in a day, at least 1.
+    /// Sets how many steps can be done on a channel in a day; 0 closes it, for promises too.
     #[must_use]
     pub fn with_capacity(mut self, channel: impl Into<String>, steps: usize) -> Self {
         self.capacities.insert(channel.into(), steps);
@@ -70,7 +71,7 @@ impl ScheduleParams {
     /// plan's steps. A promise that is due comes before anything else for its customer, and on the list.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a setting out of range.
+    /// [`Error::Parameter`] for a setting out of range, or a capacity of a channel that neither the plan nor a contact uses.
     pub fn due(
         &self,
         plan: &PlanSheet,
@@ -125,11 +126,17 @@ impl ScheduleParams {
                 history.observed_until()
             ));
         }
-        for channel in
-            self.capacities.keys().filter(|channel| !found.iter().any(|(_, own, _)| own == channel))
-        {
-            notes.push(format!("nothing is due on channel {}", shown(channel)));
+        self.check_channels(plan, evidence, found.iter().map(|(_, channel, _)| *channel))?;
+        for (channel, most) in &self.capacities {
+            match (found.iter().filter(|(_, own, _)| own == channel).count(), most) {
+                (0, _) => notes.push(format!("nothing is due on channel {}", shown(channel))),
+                (due, 0) => {
+                    notes.push(format!("channel {} is closed: {due} steps are left out", shown(channel)))
+                }
+                _ => {}
+            }
         }
+        found.retain(|(_, channel, _)| self.capacities.get(*channel) != Some(&0));
         let mut steps = self.dated(plan, found, as_of);
         steps.sort_by_key(|(place, step)| {
             (step.step != StepKind::Promise, step.due_on, step.channel.clone(), rank(step.step), *place)
@@ -203,12 +210,27 @@ impl ScheduleParams {
                 ));
             }
         }
-        match self.capacities.iter().find(|(_, most)| **most == 0) {
-            Some((channel, _)) => Err(Error::parameter(
-                "capacity",
-                format!("0 on channel {}", shown(channel)),
-                "at least 1 step a day; leave the channel out of the offers to close it",
-            )),
+        Ok(())
+    }
+
+    /// A capacity of a channel that nobody uses is one misspelt.
+    fn check_channels<'a>(
+        &self,
+        plan: &'a PlanSheet,
+        evidence: &'a Evidence,
+        due: impl Iterator<Item = &'a str>,
+    ) -> Result<()> {
+        let planned = plan.rows().iter().filter_map(|row| Some(row.first_step.as_ref()?.channel.as_str()));
+        let contacts = evidence.contacts().into_iter().flat_map(|table| table.rows());
+        let used = contacts.filter_map(|contact| contact.channel.as_deref());
+        let known: BTreeSet<&str> = planned.chain(used).chain(due).collect();
+        match self.capacities.keys().find(|channel| !known.contains(channel.as_str())) {
+            Some(channel) => {
+                let names: Vec<String> = known.into_iter().map(shown).collect();
+                let names = if names.is_empty() { "there are none".to_owned() } else { names.join(", ") };
+                let found = format!("one of channel {}, where the channels are: {names}", shown(channel));
+                Err(Error::parameter("capacity", found, "a channel that the plan or a contact uses"))
+            }
             None => Ok(()),
         }
     }
@@ -290,7 +312,15 @@ impl Schedule {
         &self.notes
     }
 
-    /// `customer_id, due_on, step, channel, offer, text`; ids are written as in a [`PlanSheet`].
+    /// Writes the steps as CSV or Parquet, by the ending of its name, whole or not at all; ids as in a [`PlanSheet`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] and [`Error::Unwritable`], as [`table::write`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        table::write_with_ids(&self.to_frame()?, "customer_id", path)
+    }
+
+    /// `customer_id, due_on, step, channel, offer, text`.
     ///
     /// # Errors
     /// Only where polars refuses to build the table.
@@ -300,7 +330,7 @@ impl Schedule {
             Column::new(name.into(), steps.iter().map(of).collect::<Vec<_>>())
         };
         table::frame(vec![
-            texts("customer_id", &|step| Some(guarded(&step.customer_id))),
+            texts("customer_id", &|step| Some(step.customer_id.clone())),
             table::dates("due_on", steps.iter().map(|step| step.due_on)),
             texts("step", &|step| Some(step.step.name().to_owned())),
             texts("channel", &|step| Some(step.channel.clone())),

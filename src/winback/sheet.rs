@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::planned::{Arm, Decision, Measured, PlannedCustomer};
 use super::step::FirstStep;
 use crate::day::Day;
-use crate::error::{Error, Fault, FaultExample, FaultKind, InputReport, Result, shown};
-use crate::evidence::{Cause, TableParams, TableReport};
-use crate::history::{Holds, Need, SideColumn, SideInput};
+use crate::error::{FaultKind, Result};
+use crate::evidence::{Cause, SideTable, TableParams, TableReport};
+use crate::history::{Holds, Need, SideColumn, SideInput, is_parquet};
 use crate::table;
 
 /// A plan: one row per customer, in the order of the rows.
@@ -20,8 +20,9 @@ use crate::table;
 /// The columns are the fields of [`PlannedCustomer`], in their order. They may be moved, and others may be added;
 /// these are listed in the [`report`](Self::report), and not read. An empty field says nothing.
 ///
-/// An id of text that is no number and begins with `=`, `+`, `-`, `@` or `'` is written with a `'` before it, so that
-/// no spreadsheet runs it. Whoever reads the file takes one `'` off the id, where it begins with one.
+/// In CSV an id of text that is no number and begins with `=`, `+`, `-`, `@` or `'` is written with a `'` before it, so that
+/// no spreadsheet runs it. Whoever reads the file takes one `'` off the id, where it begins with one. In Parquet, and in a
+/// frame, ids stand as they are.
 ///
 /// ```
 /// use winback::winback::{Decision, PlanSheet, PlannedCustomer};
@@ -65,43 +66,16 @@ impl PlanSheet {
     /// A plan of these customers.
     ///
     /// # Errors
-    /// [`Error::InvalidRows`] with every row that is not sound: a customer who stands twice, a share outside 0 to
+    /// [`Error::InvalidRows`](crate::Error::InvalidRows) with every row that is not sound: a customer who stands twice, a share outside 0 to
     /// 1, an amount that is not finite, a cost below 0, dates out of order, or a treated or held out customer without
     /// offer, cost, stratum, campaign, outcome or dates.
     pub fn new(rows: Vec<PlannedCustomer>) -> Result<Self> {
-        let mut faults: Vec<Fault> = Vec::new();
-        let mut bad = vec![false; rows.len()];
+        let mut table = SideTable::in_memory(rows.len());
         for (row, column, kind, value) in all_faults(&rows) {
-            bad[row] = true;
-            let example = FaultExample { source: String::new(), row: row as u64 + 1, value: shown(&value) };
-            match faults.iter_mut().find(|fault| fault.kind == kind && fault.column == column) {
-                Some(fault) => {
-                    fault.rows += 1;
-                    fault.examples.push(example);
-                }
-                None => faults.push(Fault {
-                    kind,
-                    column: column.to_owned(),
-                    rows: 1,
-                    examples: vec![example],
-                    words: Vec::new(),
-                }),
-            }
+            table.fault(kind, column, row, value);
         }
-        faults.sort_by_key(|fault| fault.kind);
-        let dropped = bad.iter().filter(|bad| **bad).count() as u64;
-        let input = InputReport {
-            sources: Vec::new(),
-            rows_read: rows.len() as u64,
-            rows_kept: rows.len() as u64 - dropped,
-            rows_dropped: dropped,
-            faults,
-            notices: Vec::new(),
-        };
-        match dropped {
-            0 => Ok(PlanSheet { rows, report: TableReport { input, ids: None } }),
-            _ => Err(Error::InvalidRows { report: Box::new(input) }),
-        }
+        let (_, _, report) = table.finish()?;
+        Ok(PlanSheet { rows, report })
     }
 
     /// Reads a file: Parquet where its name ends in `.parquet`, else CSV with a header. No row is ever left out: an
@@ -111,8 +85,10 @@ impl PlanSheet {
     /// A file or column that is not there or cannot serve; every faulty row at once, as in [`new`](Self::new), and
     /// words that are none of those that can stand there.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let plain: fn(&str) -> &str = if is_parquet(path) { |id| id } else { table::unguarded_id };
         let columns = COLUMNS.map(|(name, holds, need)| SideColumn::new(name, holds, need));
-        let mut table = TableParams::default().take(SideInput::File(path.as_ref()), &columns)?;
+        let mut table = TableParams::default().take(SideInput::File(path), &columns)?;
         let mut rows = Vec::with_capacity(table.rows());
         let mut faults = Vec::new();
         for row in 0..table.rows() {
@@ -139,7 +115,7 @@ impl PlanSheet {
                 .into_iter()
                 .for_each(|(column, found)| found.iter().for_each(|found| unknown(column, found)));
             rows.push(PlannedCustomer {
-                customer_id: text("customer_id").map(|id| unguarded(&id).to_owned()).unwrap_or_default(),
+                customer_id: text("customer_id").map(|id| plain(&id).to_owned()).unwrap_or_default(),
                 decision: decision.ok().flatten().unwrap_or(Decision::LeaveAlone),
                 offer: text("offer"),
                 arm: arm.ok().flatten().unwrap_or_default(),
@@ -177,9 +153,9 @@ impl PlanSheet {
     /// Writes the plan as CSV or Parquet, by the ending of its name, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Parameter`] and [`Error::Unwritable`], as [`table::write`].
+    /// [`Error::Parameter`](crate::Error::Parameter) and [`Error::Unwritable`](crate::Error::Unwritable), as [`table::write`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        table::write(&self.to_frame()?, path)
+        table::write_with_ids(&self.to_frame()?, "customer_id", path)
     }
 
     /// The rows.
@@ -210,7 +186,7 @@ impl PlanSheet {
             table::nullable_floats(name, rows.iter().map(|row| of(row).unwrap_or(f64::NAN)))
         };
         table::frame(vec![
-            texts("customer_id", &|row| Some(guarded(&row.customer_id))),
+            texts("customer_id", &|row| Some(row.customer_id.clone())),
             words("decision", &|row| row.decision.name()),
             texts("offer", &|row| row.offer.clone()),
             words("arm", &|row| row.arm.name()),
@@ -257,18 +233,4 @@ fn word<T: Copy>(
     let Some(text) = text else { return Ok(None) };
     let found = all.iter().copied().find(|one| name(*one).eq_ignore_ascii_case(text.trim()));
     found.map(Some).ok_or(text)
-}
-
-/// The id as it is written: so that no spreadsheet runs it.
-pub(super) fn guarded(id: &str) -> String {
-    let is_number = id.parse::<f64>().is_ok();
-    match id.starts_with(['=', '+', '-', '@', '\'']) && !is_number {
-        true => format!("'{id}"),
-        false => id.to_owned(),
-    }
-}
-
-/// The id behind what is written: one `'` less, where it begins with one.
-pub(super) fn unguarded(id: &str) -> &str {
-    id.strip_prefix('\'').unwrap_or(id)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use polars::prelude::{DataFrame, ParquetReader, SerReader, df};
 use proptest::prelude::*;
 use winback::evidence::Cause;
 use winback::winback::{
@@ -85,6 +86,35 @@ fn a_plan_has_the_documented_columns_and_is_written_whole() {
     assert!(text.lines().nth(1).unwrap().starts_with(start), "{text}");
     assert!(text.contains("\n-5,Pursue"), "{text}");
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+}
+
+/// A `'` keeps a spreadsheet from running an id; no spreadsheet opens Parquet, and there ids stand as they are.
+#[test]
+fn ids_stand_in_parquet_as_they_are() {
+    let folder = TempDir::new();
+    let file = folder.path("plan.parquet");
+    let plan = PlanSheet::new(vec![planned("=cmd", Arm::Treated), planned("'quoted", Arm::Holdout)]).unwrap();
+    plan.write(&file).unwrap();
+    let ids = |frame: &DataFrame| -> Vec<String> {
+        let column = frame.column("customer_id").unwrap().str().unwrap().clone();
+        column.iter().map(|id| id.unwrap().to_owned()).collect()
+    };
+    let frame = ParquetReader::new(fs::File::open(&file).unwrap()).finish().unwrap();
+    assert_eq!(ids(&frame), ["=cmd", "'quoted"]);
+    assert_eq!(ids(&plan.to_frame().unwrap()), ["=cmd", "'quoted"]);
+    assert_eq!(PlanSheet::read(&file).unwrap().rows(), plan.rows());
+}
+
+#[test]
+fn ids_of_any_table_are_guarded_in_csv_alone() {
+    let folder = TempDir::new();
+    let frame = df!["customer_id" => ["=a", "-1", "'b", "c", "-x"], "n" => [1, 2, 3, 4, 5]].unwrap();
+    let file = folder.path("ask.csv");
+    winback::table::write_with_ids(&frame, "customer_id", &file).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "customer_id,n\n'=a,1\n-1,2\n''b,3\nc,4\n'-x,5\n");
+    let numbers = df!["customer_id" => [-1, 2]].unwrap();
+    winback::table::write_with_ids(&numbers, "customer_id", &file).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "customer_id\n-1\n2\n");
 }
 
 #[test]

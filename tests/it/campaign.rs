@@ -5,8 +5,8 @@ use std::fs;
 use polars::prelude::*;
 use winback::campaign::{Experiment, ExperimentParams, Measured, Outcome, Power, Trust, Verdict};
 use winback::rates::{
-    Moments, RatioInterval, TwoArms, fieller, holm, homogeneity_p, miettinen_nurminen, sample_ratio_p,
-    stratified_newcombe, welch,
+    Moments, RatioInterval, TwoArms, fieller, holm, homogeneity_p, miettinen_nurminen, rate_difference,
+    ratio_over, sample_ratio_p, stratified_newcombe, welch,
 };
 
 use crate::logs::{SplitMix, outside};
@@ -117,6 +117,31 @@ fn a_ratio_over_what_may_be_nothing_is_unbounded() {
     assert!(matches!(fieller((10.0, 1.0), (1.0, 1.0), 0.0, 0.95), Some(RatioInterval::Outside { .. })));
     assert_eq!(fieller((0.5, 1.0), (0.5, 1.0), 0.0, 0.95), Some(RatioInterval::Everything));
     assert!(fieller((f64::NAN, 1.0), (0.5, 1.0), 0.0, 0.95).is_none());
+    // Over an interval that reaches as far to both sides, it is Fieller's.
+    let z = 1.959963984540054;
+    let (one, other) = (
+        fieller((10.0, 1.0), (4.0, 1.0), 0.3, 0.95),
+        ratio_over((10.0, 1.0), (4.0, 4.0 - z, 4.0 + z), 0.3, 0.95),
+    );
+    let (Some(RatioInterval::Between { low, high }), Some(RatioInterval::Between { low: l, high: h })) =
+        (one, other)
+    else {
+        panic!("{one:?} {other:?}")
+    };
+    assert!((low - l).abs() < 1e-6 && (high - h).abs() < 1e-6);
+    // A cost without doubt: the ends are those of the effect, turned over.
+    let ends = |b: (f64, f64, f64)| ratio_over((2.0, 0.0), b, 0.0, 0.95).unwrap();
+    let near = |found: f64, expected: f64| close(found, expected, 1e-6);
+    let RatioInterval::Between { low, high } = ends((0.05, 0.01, 0.08)) else { panic!("unbounded") };
+    (near(low, 25.0), near(high, 200.0));
+    let RatioInterval::Between { low, high } = ends((-0.05, -0.1, -0.02)) else { panic!("unbounded") };
+    (near(low, -100.0), near(high, -20.0));
+    // It may be that nobody came back for it, however few returned without it.
+    let RatioInterval::Outside { below, above } = ends((0.01, -0.04, 0.02)) else { panic!("bounded") };
+    (near(below, -50.0), near(above, 100.0));
+    let RatioInterval::Outside { below, above } = ends((-0.01, -0.04, 0.02)) else { panic!("bounded") };
+    (near(below, -50.0), near(above, 100.0));
+    assert!(ratio_over((2.0, 0.0), (0.1, 0.2, 0.3), 0.0, 0.95).is_none());
 }
 
 fn hillstrom() -> Option<(ExperimentParams, std::path::PathBuf)> {
@@ -274,6 +299,66 @@ fn intervals_cover_at_full_length() {
             assert!((0.93..=0.97).contains(&covered), "{covered}");
             close(width, 1.0, 0.15);
         }
+    }
+}
+
+/// One customer per row: arm, and whether they returned.
+fn results(arms: TwoArms) -> DataFrame {
+    let TwoArms { treated_successes, treated, control_successes, control } = arms;
+    let arm = [("mail", treated), ("none", control)].map(|(name, n)| vec![name; n as usize]).concat();
+    let back = (0..treated).map(|row| row < treated_successes);
+    let back: Vec<bool> = back.chain((0..control).map(|row| row < control_successes)).collect();
+    df!["arm" => arm, "back" => back].unwrap()
+}
+
+#[test]
+fn few_events_give_no_verdict_that_an_exact_test_would_not() {
+    let measure = |arms: TwoArms| {
+        let experiment = Experiment::params("arm", "none", "back").from_frame(&results(arms)).unwrap();
+        Outcome::params().measure(&experiment).unwrap()
+    };
+    // One return in all: by the score alone p is .0027.
+    let outcome = measure(arms(0, 90, 1, 10));
+    assert_eq!(outcome.verdict(), Verdict::Insufficient);
+    let effect = &outcome.effects()[0];
+    close(effect.p.unwrap(), 0.2, 1e-12);
+    assert!(effect.low < Some(0.0) && effect.high > Some(0.0) && effect.p_adjusted.is_none());
+    let note = effect.note.clone().unwrap();
+    assert!(note.starts_with("insufficient for a verdict: 1 returned in both arms together, 10"), "{note}");
+    // As few who stayed away.
+    assert_eq!(measure(arms(89, 90, 10, 10)).verdict(), Verdict::Insufficient);
+    // Two of 40 and 12 of 300: enough to judge, and null. 9 of 40: harm (Fisher: .0005).
+    assert_eq!(measure(arms(12, 300, 2, 40)).verdict(), Verdict::Null);
+    let harm = measure(arms(12, 300, 9, 40));
+    assert_eq!(harm.verdict(), Verdict::Harms);
+    // p, interval and verdict agree, on all tables of these sizes.
+    for control in 0..12 {
+        for treated in (0..60).step_by(3) {
+            let found = rate_difference(&[arms(treated, 300, control, 40)], 0.95).unwrap();
+            let is_in = found.low <= 0.0 && found.high >= 0.0;
+            assert_eq!(is_in, found.p >= 0.05, "{treated} {control} {found:?}");
+            assert!(found.low <= found.estimate && found.estimate <= found.high);
+        }
+    }
+}
+
+/// 4,000 tables of few events each: no more than 5 % are called different, and 93 % or more of intervals cover.
+#[test]
+fn few_events_are_no_effect_and_intervals_cover() {
+    let mut random = SplitMix(77);
+    let mut draw = |n: u64, p: f64| (0..n).filter(|_| random.uniform() < p).count() as u64;
+    for (n1, n0, p1, p0) in
+        [(900, 100, 0.02, 0.02), (180, 20, 0.1, 0.1), (450, 50, 0.06, 0.02), (100, 100, 0.03, 0.08)]
+    {
+        let (mut called, mut covered) = (0, 0);
+        for _ in 0..1_000 {
+            let found = rate_difference(&[arms(draw(n1, p1), n1, draw(n0, p0), n0)], 0.95).unwrap();
+            called += i32::from(found.p < 0.05);
+            covered += i32::from(found.low <= p1 - p0 && p1 - p0 <= found.high);
+        }
+        println!("{n1} {n0} {p1} {p0}: called {called}, covered {covered}");
+        assert!(covered >= 930, "{covered}");
+        assert!(p1 != p0 || called <= 50, "{called}");
     }
 }
 

@@ -231,6 +231,8 @@ fn capacity_spreads_steps_over_days_and_none_is_lost() {
             "p6 2024-07-05 invite",
         ]
     );
+    // No room at all closes a channel.
+    assert_eq!(short(&folder, "2024-07-03", "", &["--capacity", "phone=0"]), ["mail 2024-07-01 invite"]);
 }
 
 #[test]
@@ -247,7 +249,8 @@ fn what_does_not_fit_is_refused() {
         assert!(!folder.path("steps.csv").exists());
     };
     refused(&["--out", &plan], 1, "it is one of the inputs");
-    refused(&["--out", &out, "--capacity", "phone=0"], 2, "expected CHANNEL=N");
+    refused(&["--out", &out, "--capacity", "phone=-1"], 2, "expected CHANNEL=N");
+    refused(&["--out", &out, "--capacity", "phon=3"], 2, "channel `phon`, where the channels are: `phone`");
     refused(&["--out", "steps.txt"], 2, "ends in .csv or .parquet");
     refused(&["--out", &out, "--contacts", "none.csv"], 1, "no such file");
     let bad = text(&folder.write("bad.csv", "customer_id,on,answer\na,2024-07-01,maybe\na,soon,none\n"));

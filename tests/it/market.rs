@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 use winback::evidence::{Evidence, Reasons};
 use winback::losses::Losses;
-use winback::rates::{TwoArms, miettinen_nurminen};
+use winback::rates::{TwoArms, rate_difference};
 use winback::winback::{Arm, Offers, PlanSheet, PlannedCustomer, ValuePerReturn, WinbackPlan};
 use winback::{ChurnModel, Columns, Day, FeatureSet, History, Snapshots};
 
@@ -127,9 +127,14 @@ impl Market {
     fn adds(&self, row: &PlannedCustomer, offer: usize) -> (f64, f64) {
         let truth = &self.truth[&row.customer_id];
         let (contact, redeem, _) = OFFERS[offer];
-        let spend = if is_lapsed(row) { truth.spend.1 } else { truth.spend.0 };
         let cost = contact + (truth.p0 + truth.effects[offer]) * redeem;
-        (truth.effects[offer] * spend * MARGIN - cost, cost)
+        (truth.effects[offer] * self.worth(row) - cost, cost)
+    }
+
+    /// The margin of a return.
+    fn worth(&self, row: &PlannedCustomer) -> f64 {
+        let truth = &self.truth[&row.customer_id];
+        MARGIN * if is_lapsed(row) { truth.spend.1 } else { truth.spend.0 }
     }
 }
 
@@ -175,6 +180,25 @@ fn offers_json(effects: &[Vec<String>]) -> Offers {
     Offers::from_json(&format!("[{}]", all.join(","))).unwrap()
 }
 
+/// Cells too small to speak for themselves are told together, by state and cause.
+fn pooled(tallies: BTreeMap<(usize, String), TwoArms>) -> BTreeMap<(usize, String), TwoArms> {
+    const LEAST: u64 = 20;
+    let is_small = |tally: &TwoArms| tally.treated.min(tally.control) < LEAST;
+    let mut all: BTreeMap<(usize, String), TwoArms> = BTreeMap::new();
+    for ((offer, stratum), tally) in tallies {
+        let (band, cause) = stratum.split_once(", ").unwrap();
+        let state = if band.starts_with("lost") { "lapsed" } else { "at risk" };
+        let name = if is_small(&tally) { format!("{state}, {cause}") } else { stratum.clone() };
+        let sum = all.entry((offer, name)).or_default();
+        sum.treated += tally.treated;
+        sum.treated_successes += tally.treated_successes;
+        sum.control += tally.control;
+        sum.control_successes += tally.control_successes;
+    }
+    all.retain(|_, tally| !is_small(tally));
+    all
+}
+
 /// What a pilot showed: effects by stratum as JSON, and what a return is worth.
 fn pilot(market: &Market, seed: u64) -> (Vec<Vec<String>>, Option<ValuePerReturn>) {
     let params = WinbackPlan::params(offers_json(&[]), MARGIN)
@@ -191,18 +215,16 @@ fn pilot(market: &Market, seed: u64) -> (Vec<Vec<String>>, Option<ValuePerReturn
         let is_treated = row.arm == Arm::Treated;
         let p = truth.p0 + if is_treated { truth.effects[offer] } else { 0.0 };
         let back = random.uniform() < p;
-        // The held out are compared with every offer: their offers were drawn by the same lot.
-        for place in (0..OFFERS.len()).filter(|place| !is_treated || *place == offer) {
-            let tally = tallies.entry((place, stratum(row))).or_default();
-            match is_treated {
-                true => {
-                    tally.treated += 1;
-                    tally.treated_successes += u64::from(back);
-                }
-                false => {
-                    tally.control += 1;
-                    tally.control_successes += u64::from(back);
-                }
+        // Each offer is compared with its own held out customers, as `measure` does.
+        let tally = tallies.entry((offer, stratum(row))).or_default();
+        match is_treated {
+            true => {
+                tally.treated += 1;
+                tally.treated_successes += u64::from(back);
+            }
+            false => {
+                tally.control += 1;
+                tally.control_successes += u64::from(back);
             }
         }
         if is_lapsed(row) {
@@ -212,11 +234,9 @@ fn pilot(market: &Market, seed: u64) -> (Vec<Vec<String>>, Option<ValuePerReturn
         }
     }
     let mut effects = vec![Vec::new(); OFFERS.len()];
-    for ((place, stratum), tally) in
-        tallies.iter().filter(|(_, tally)| tally.treated.min(tally.control) >= 20)
-    {
-        let found = miettinen_nurminen(&[*tally], 0.95).unwrap();
-        effects[*place].push(format!(
+    for ((place, stratum), tally) in pooled(tallies) {
+        let Some(found) = rate_difference(&[tally], 0.95) else { continue };
+        effects[place].push(format!(
             r#"{{"estimate": {}, "low": {}, "high": {}, "campaign": "pilot", "stratum": "{stratum}"}}"#,
             found.estimate, found.low, found.high
         ));
@@ -269,41 +289,39 @@ fn run(kind: Kind, customers: usize, seed: u64) -> Result {
         profit += adds;
         money += cost;
     }
-    if std::env::var_os("MARKET_DEBUG").is_some() {
-        for lapsed in [true, false] {
-            let own: Vec<_> = plan
-                .sheet()
-                .rows()
-                .iter()
-                .filter_map(|row| Some((row, offer_place(row)?)))
-                .filter(|(row, _)| is_lapsed(row) == lapsed)
-                .collect();
-            let n = own.len() as f64;
-            let word = |row: &PlannedCustomer, after: &str| -> f64 {
-                let rest = row.why.split_once(after).unwrap().1;
-                rest.split([' ', ';']).next().unwrap().parse().unwrap()
-            };
-            let mean = |of: &dyn Fn(&PlannedCustomer, usize) -> f64| {
-                own.iter().map(|(row, offer)| of(row, *offer)).sum::<f64>() / n
-            };
-            println!(
-                "lapsed {lapsed}: n {n} profit {:.2} true {:.2}; effect {:.3} true {:.3}; p0 {:.3} true {:.3}; V {:.1} true {:.1}",
-                mean(&|row, _| row.expected_profit_amount.unwrap()),
-                mean(&|row, offer| market.adds(row, offer).0),
-                mean(&|row, _| word(row, "adds ") / 100.0),
-                mean(&|row, offer| market.truth[&row.customer_id].effects[offer]),
-                mean(&|row, _| row.predicted_return_probability.unwrap()),
-                mean(&|row, _| market.truth[&row.customer_id].p0),
-                mean(&|row, _| word(row, "a return is worth ")),
-                mean(&|row, _| MARGIN
-                    * if lapsed {
-                        market.truth[&row.customer_id].spend.1
-                    } else {
-                        market.truth[&row.customer_id].spend.0
-                    }),
-            );
-        }
-        println!("{value:?}, {}", plan.second_lives);
+    let tell = std::env::var_os("WINBACK_TELL").is_some();
+    for is in [true, false].into_iter().filter(|_| tell) {
+        let own: Vec<_> = (plan.sheet().rows().iter())
+            .filter_map(|row| Some((row, offer_place(row)?)))
+            .filter(|(row, _)| is_lapsed(row) == is)
+            .collect();
+        let word = |row: &PlannedCustomer, after: &str| -> f64 {
+            let rest = row.why.split_once(after).unwrap().1;
+            rest.split([' ', ';']).next().unwrap().parse().unwrap()
+        };
+        let mean = |of: &dyn Fn(&PlannedCustomer, usize) -> f64| {
+            own.iter().map(|(row, offer)| of(row, *offer)).sum::<f64>() / own.len() as f64
+        };
+        println!(
+            "{kind:?} {seed} {}: {} treated, each brings {:.2}, said {:.2}; effect {:.3}, said {:.3}; alone {:.3}, said \
+             {:.3}; worth {:.1}, said {:.1}",
+            if is { "lost" } else { "at risk" },
+            own.len(),
+            mean(&|row, offer| market.adds(row, offer).0),
+            mean(&|row, _| row.expected_profit_amount.unwrap()),
+            mean(&|row, offer| market.truth[&row.customer_id].effects[offer]),
+            mean(&|row, _| word(row, "adds ") / 100.0),
+            mean(&|row, _| market.truth[&row.customer_id].p0),
+            mean(&|row, _| row.predicted_return_probability.unwrap()),
+            mean(&|row, _| market.worth(row)),
+            mean(&|row, _| word(row, "a return is worth ")),
+        );
+    }
+    if tell {
+        println!(
+            "{kind:?} {seed} all: brings {profit:.0}, said {:?}; cost {money:.0}, {value:?}",
+            plan.outlook
+        );
     }
     // The others see the same customers, spend the same money, and know what each offer brought in the pilot.
     let all = cases(plan.sheet());
@@ -318,16 +336,12 @@ fn run(kind: Kind, customers: usize, seed: u64) -> Result {
         })
         .collect();
     // A segment's profit with its best offer, by what the pilot showed there, at the segment's mean value.
-    let worth = |row: &PlannedCustomer| {
-        let truth = &market.truth[&row.customer_id];
-        MARGIN * if is_lapsed(row) { truth.spend.1 } else { truth.spend.0 }
-    };
     let mut segments: BTreeMap<String, Vec<&PlannedCustomer>> = BTreeMap::new();
     all.iter().for_each(|row| segments.entry(stratum(row)).or_default().push(row));
     let gain = |rows: &[&PlannedCustomer], offer: usize, effect: f64| {
         let n = rows.len() as f64;
         let (contact, redeem, _) = OFFERS[offer];
-        let value = rows.iter().map(|row| worth(row)).sum::<f64>() / n;
+        let value = rows.iter().map(|row| market.worth(row)).sum::<f64>() / n;
         let p0 = rows.iter().filter_map(|row| row.predicted_return_probability).sum::<f64>() / n;
         let cost = contact + (p0 + effect) * redeem;
         (effect * value - cost, cost)
@@ -335,7 +349,11 @@ fn run(kind: Kind, customers: usize, seed: u64) -> Result {
     let mut ranked: Vec<(f64, Vec<(&PlannedCustomer, usize)>)> = segments
         .iter()
         .filter_map(|(name, rows)| {
-            let offers = (0..OFFERS.len()).filter_map(|offer| Some((offer, *estimates[offer].get(name)?)));
+            let (band, cause) = name.split_once(", ").unwrap();
+            let state = if band.starts_with("lost") { "lapsed" } else { "at risk" };
+            let wider = format!("{state}, {cause}");
+            let told = |offer: usize| estimates[offer].get(name).or_else(|| estimates[offer].get(&wider));
+            let offers = (0..OFFERS.len()).filter_map(|offer| Some((offer, *told(offer)?)));
             let best = offers.map(|(offer, effect)| (gain(rows, offer, effect), offer));
             let ((profit, cost), offer) = best.max_by(|a, b| a.0.0.total_cmp(&b.0.0))?;
             (profit > 0.0).then(|| (profit / cost, rows.iter().map(|row| (*row, offer)).collect()))
@@ -372,6 +390,9 @@ fn mean(kind: Kind, customers: usize, seeds: u64) -> Result {
     let mut sum = Result::default();
     for seed in 0..seeds {
         let one = run(kind, customers, 1_000 + seed);
+        if std::env::var_os("WINBACK_TELL").is_some() {
+            println!("{kind:?} {seed} {one:.0?}");
+        }
         let part = 1.0 / seeds as f64;
         sum.plan += part * one.plan;
         sum.by_risk += part * one.by_risk;
@@ -400,7 +421,7 @@ fn a_plan_beats_the_usual_ways_to_choose() {
 #[test]
 #[ignore = "takes minutes"]
 fn over_fifty_seeds_no_market_is_lost() {
-    let found = KINDS.map(|kind| mean(kind, 2_000, 50));
+    let found = KINDS.map(|kind| mean(kind, 2_000, crate::markets::data_sets(50)));
     for one in &found {
         for other in [one.by_risk, one.by_value, one.by_segment] {
             assert!(one.plan >= other - 0.02 * other.abs(), "{one:?}");

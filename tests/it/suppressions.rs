@@ -18,8 +18,16 @@ fn a_list_that_matches_nobody_is_refused_with_the_ids_it_should_look_like() {
     assert!(matches!(error, Error::NobodyMatched { .. }));
     let said = error.to_string();
     assert!(said.contains("matches no customer of the log") && said.contains("`a`"), "{said}");
-    let empty = df!["customer_id" => [""; 0]].unwrap();
-    assert!(Suppressions::from_frame(&empty, &TableParams::default(), &history()).is_err());
+}
+
+/// Nobody has opted out yet.
+#[test]
+fn an_empty_list_suppresses_nobody_and_is_told() {
+    let folder = crate::support::TempDir::new();
+    let file = folder.write("suppress.csv", "customer_id,reason\n");
+    let found = Suppressions::read(file, &TableParams::default(), &history()).unwrap();
+    assert!(found.rows().is_empty());
+    assert!(found.report().to_string().contains("the table is empty"), "{}", found.report());
 }
 
 /// Plans write a `'` before an id that a spreadsheet would run; a list copied from one means the same customer.
