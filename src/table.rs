@@ -12,6 +12,9 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 
+/// What an error begins with that was a panic.
+pub(crate) const PANICKED: &str = "polars panicked: ";
+
 /// Runs a piece of polars work; its errors and its panics become [`Error::Table`].
 pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -22,7 +25,7 @@ pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> PolarsResul
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
-            Err(Error::table(doing, format!("polars panicked: {said}")))
+            Err(Error::table(doing, format!("{PANICKED}{said}")))
         }
     }
 }
