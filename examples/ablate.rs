@@ -24,8 +24,16 @@ use winback::{ChurnModel, Day, FeatureSet, History, metrics};
 
 use cli::{Progress, TrainingOptions};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, as for `train`.
+Out: on standard output a Markdown table: how much AUC and log-loss change at earlier cutoffs without each feature. What costs
+     nothing to leave out is not needed. It fits once per feature and cutoff: this takes a while.
+
+Example: ablate --orders data/simulated_orders.csv --cutoffs 3"#;
+
 /// Leave each feature out in turn, and show what that costs at earlier cutoffs
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     #[command(flatten)]
     training: TrainingOptions,

@@ -17,8 +17,16 @@ use winback::table;
 
 use cli::{Progress, TrainingOptions};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, as for `train`.
+Out: on standard output how good a model trained before the last observable day is on that day, beside simpler scores, with
+     intervals and a verdict; with --json the same as JSON. On standard error what was read, and the model.
+
+Example: evaluate --orders data/online_retail_orders.csv --date-col timestamp --horizon-days 60 --json evaluation.json"#;
+
 /// Train before, and test at, the last cutoff whose outcome the orders show
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     #[command(flatten)]
     training: TrainingOptions,

@@ -31,8 +31,18 @@ const DEFAULT_HORIZON_DAYS: i32 = 90;
 const DAYS: &str = "the options are --horizon-days and --as-of";
 const COLUMNS: &str = "columns of orders are named with --customer-col, --date-col, --amount-col, --discount-col and --segment-col, those of a table of customers with --lost-col, --id-col, --reason-col, --tenure-col, --commitment-col and --segment-col; the columns of other tables have the names that --help lists";
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, as for `train`, and tables of what else is known: reasons, incidents, changes. Or, for a business with contracts, a table
+     of customers (--customers) with a column that flags the lost.
+Out: on standard output one page: who is lost, how many, what they had in common, why, whether it is the business's own
+     doing, who may follow; with --json all of it as JSON; with --ask-out whom to ask for their reasons.
+
+Example: losses --orders data/online_retail_orders.csv --date-col timestamp --segment-col country --horizon-days 60
+         losses --customers customers.csv --lost-col lost --reason-col reason --tenure-col months --segment-col city"#;
+
 /// Examine the losses of a log of orders, or of a table of customers with a flag for the lost
 #[derive(Parser)]
+#[command(after_help = HELP)]
 #[command(
     mut_arg("orders", |orders| orders.required(false).required_unless_present("customers").conflicts_with("customers")),
     mut_arg("segment_col", |segments| segments.help("Column that customers share with their peers, such as a store or country; may be repeated")),

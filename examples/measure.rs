@@ -25,8 +25,17 @@ use winback::{ChurnModel, Day, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a plan of `plan` and the orders since; or --results, a table of any finished experiment with one row per customer.
+Out: on standard output returns and money of the treated beside those held out, with intervals, whether the arms can be
+     trusted, and a verdict; with --json the same as JSON; with --effects-out the offers with their measured effects.
+
+Example: measure --plan plan.csv --orders orders.csv --contacts contacts.csv --json measured.json
+         measure --results results.csv --arm-col arm --control none --returned-col returned --value-col spend"#;
+
 /// Measure what a campaign brought: of a plan, or of any finished experiment
 #[derive(Parser)]
+#[command(after_help = HELP)]
 #[command(mut_arg("orders", |orders| orders.required(false).required_unless_present("results").conflicts_with("results")))]
 struct Options {
     #[command(flatten)]

@@ -18,9 +18,22 @@ use winback::{ChurnModel, Day, table};
 
 use cli::{EvidenceOptions, PlanOptions, Progress, ReadingOptions, parse_day};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a model of `train`, orders, and offers as JSON, such as
+       [{"name": "call", "channel": "phone", "money": false, "contact_cost": 4.0, "capacity": 60,
+         "effect": {"assumed": {"low": 0.0, "high": 0.15}}}]
+     and tables of what else is known.
+Out: a row per customer (--out): what is to become of them and why, offer, arm, cost, first step. It may be edited;
+     `schedule` and `measure` read it. On standard output what the plan costs and brings, where the limits pinch, and what a test
+     could show.
+
+Example: plan --model model.json --orders data/online_retail_orders.csv --offers offers.json \
+             --budget 1000 --margin 0.3 --holdout-fraction 0.3 --out plan.csv"#;
+
 /// Plan a win-back campaign within a budget
 #[derive(Parser)]
 #[command(
+    after_help = HELP,
     mut_arg("offers", |offers| offers.required(true)),
     mut_arg("budget", |budget| budget.required(true)),
     mut_arg("margin", |margin| margin.required(true)),

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
 use polars::prelude::{AnyValue, DataFrame};
 use winback::evaluate::{Backtest, Trial};
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
@@ -19,7 +20,15 @@ const HORIZON_DAYS: i32 = 60;
 const CALLS: usize = 10;
 const BACKTESTS: usize = 5;
 
+/// Read the bundled log, train a model, test it, and say whom to call: no options, no files written
+///
+/// Run it where the crate's folder `data` is. The log is that of a gift wholesaler, 2010-12-01 to 2011-12-09; for your own, see the
+/// examples `train`, `score` and `evaluate`.
+#[derive(Parser)]
+struct Options {}
+
 fn main() -> ExitCode {
+    Options::parse();
     cli::run(quickstart)
 }
 

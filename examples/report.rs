@@ -29,8 +29,18 @@ const DEFAULT_HORIZON_DAYS: i32 = 90;
 /// What a contact costs, and whom it keeps, where no offers say it.
 const CAMPAIGN: Campaign = Campaign { contact_cost_amount: 1.0, save_fraction: 0.1, margin_fraction: 0.3 };
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, as for `train`, and the tables of what else is known, as for `losses` and `plan`. With --offers, --budget and
+     --margin a campaign is planned; with --measured-plan an earlier one is measured.
+Out: one HTML file (--out) that needs no network and no script: losses, causes, who may follow, what to do first, what is planned,
+      what it brought, what drives the model, and how far it can be trusted. On standard error what was read.
+
+Example: report --orders data/online_retail_orders.csv --date-col timestamp --segment-col country --horizon-days 60 \
+             --offers data/offers.json --budget 1500 --margin 0.3 --title "A gift shop" --out report.html"#;
+
 /// Make one page of the losses, their causes, who may follow, what is planned, and how far the model can be trusted
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     #[command(flatten)]
     reading: ReadingOptions,

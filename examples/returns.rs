@@ -15,8 +15,16 @@ use clap::Parser;
 use winback::table;
 use winback::winback::Returns;
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a table of past attempts to win customers back, one per row: whether they returned, and what was known before.
+Out: on standard output what goes with a return, with intervals, and how well returns can be told in advance, cross-validated;
+     with --json the same as JSON. What it says of an offer is an association, unless offers were drawn by chance.
+
+Example: returns --attempts attempts.csv --returned-col returned --numeric silent_days,purchases --categorical cause,channel"#;
+
 /// Learn from past attempts who returns
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     /// Past attempts, one per row: CSV (any ending) or Parquet (.parquet)
     #[arg(long, value_name = "FILE")]

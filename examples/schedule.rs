@@ -18,8 +18,16 @@ use winback::{ChurnModel, Day, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a plan of `plan`, and what has happened since: contacts, orders, incidents.
+Out: a table of the steps due by the day (--out): customer_id, due_on, step, channel, offer, text. On standard output how many of
+     each kind. Nothing is remembered between runs: the same files give the same steps.
+
+Example: schedule --plan plan.csv --contacts contacts.csv --as-of 2024-07-08 --orders orders.csv --capacity phone=20 --out steps.csv"#;
+
 /// Write the steps that are due on a day
 #[derive(Parser)]
+#[command(after_help = HELP)]
 #[command(mut_arg("orders", |orders| orders
     .required(false)
     .help("Orders, to know who has returned: CSV (any ending) or Parquet (.parquet) files, or patterns such as 'orders/*.csv'")))]

@@ -18,8 +18,16 @@ use winback::{ChurnModel, Day, History, table};
 
 use cli::{Progress, ReadingOptions, parse_day};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a model of `train`, and orders of the same kind as it was trained on; how they are read is the model's unless said otherwise.
+Out: a table with one row per customer (--out): churn_probability, at_risk, days_since_last, and the three ideas that move the
+     score most, in words and in log-odds. On standard error what was read, and whether the model is too old.
+
+Example: score --model model.json --orders data/online_retail_orders.csv --out scores.csv"#;
+
 /// Score every customer of an orders file with a saved model
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     /// The model, as `train` saved it
     #[arg(long, value_name = "FILE")]

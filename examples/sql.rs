@@ -22,8 +22,17 @@ use winback::{ChurnModel, Columns, Day, FeatureSet, History};
 
 use cli::{RefundsOption, parse_day};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  a model of `train`, or with --panel the cutoffs to look from. No orders are read: the table is in your engine.
+Out: on standard output one query. With --model its result is customer_id and churn_probability of every customer; with --panel
+     customer_id, cutoff, churned and the features, to fit a model on.
+
+Example: sql --model model.json --dialect spark --table orders > score.sql
+         sql --panel --horizon-days 90 --cutoffs 2024-03-31,2024-06-30 --dialect duckdb --table orders > panel.sql"#;
+
 /// Print a query that scores every customer, or that computes a panel to fit on
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     /// The model, as `train` saved it: print the query that scores everybody
     #[arg(long, value_name = "FILE", required_unless_present = "panel", conflicts_with = "panel")]
@@ -83,9 +92,13 @@ struct Options {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum DialectOption {
+    /// DuckDB
     Duckdb,
+    /// Spark SQL
     Spark,
+    /// DataFusion, and Ballista, which runs its plans on several machines
     Datafusion,
+    /// PostgreSQL
     Postgres,
 }
 

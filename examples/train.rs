@@ -18,8 +18,18 @@ use winback::{ChurnModel, table};
 
 use cli::{Progress, TrainingOptions};
 
+/// What comes in, what comes out, and how it is called: the end of `--help`.
+const HELP: &str = r#"In:  orders, one row each: who, which day, and better how much. Other names than customer_id, ordered_on and amount are
+     named with the --…-col options.
+Out: the model as JSON (--model-out), which `score`, `losses`, `plan` and `sql` read. On standard error what was read and left
+     out, the model, what drives it, and whether it beats a look at the date of the last purchase.
+
+Example: train --orders data/online_retail_orders.csv --date-col timestamp --segment-col country \
+             --horizon-days 60 --model-out model.json"#;
+
 /// Train a churn model on an orders file and save it
 #[derive(Parser)]
+#[command(after_help = HELP)]
 struct Options {
     #[command(flatten)]
     training: TrainingOptions,

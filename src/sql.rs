@@ -191,7 +191,8 @@ impl FeatureSet {
         let mut parts = orders.parts(early)?;
         parts.extend(label.map(|_| orders.observed()));
         parts.push(cutoffs_of(dialect, &days, label));
-        let facts = Facts { dialect, orders: &orders, features: &features, fraction: late };
+        let looks_once = days.len() == 1;
+        let facts = Facts { dialect, orders: &orders, features: &features, fraction: late, looks_once };
         parts.extend(facts.parts(label)?);
         let columns: Vec<String> =
             features.iter().map(|feature| dialect.identifier(&feature.name())).collect::<Result<_>>()?;

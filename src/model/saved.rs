@@ -58,6 +58,8 @@ impl ChurnModel {
 
     /// Reads a model that [`save`](Self::save) wrote. It scores bit for bit as the one saved.
     ///
+    /// A file of a format that this version does not read is refused, with the version that wrote it.
+    ///
     /// # Errors
     /// [`Error::ModelFormat`] for another format, [`Error::ModelDamaged`] for a file that is not whole
     /// or does not fit together, [`Error::FeatureMismatch`] for a model with features of the caller's
@@ -121,9 +123,14 @@ impl ChurnModel {
                 header.positive_class
             )));
         }
+        // Of the same format by its number: whoever wrote it may have meant another one.
+        let by_another = match header.written_by == env!("CARGO_PKG_VERSION") {
+            true => String::new(),
+            false => format!("; it was written by winback {}", header.written_by),
+        };
         let Body { mut model, .. } =
-            serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-        model.fits_together().map_err(damaged)?;
+            serde_json::from_slice(bytes).map_err(|error| damaged(format!("{error}{by_another}")))?;
+        model.fits_together().map_err(|reason| damaged(format!("{reason}{by_another}")))?;
         supply_custom(&mut model.features, own_features).map_err(|missing| Error::FeatureMismatch {
             origin: origin.to_owned(),
             problem: format!(

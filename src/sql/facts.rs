@@ -16,6 +16,9 @@ pub(super) struct Facts<'a> {
     pub(super) features: &'a [Feature],
     /// The share of customers looked at, where purchases are those of more.
     pub(super) fraction: Option<f64>,
+    /// Whether there is a single cutoff. Then no window asks for it: DataFusion does not sort by what is the same in all rows, and
+    /// Ballista's executors, which no longer know that it is, refuse the window.
+    pub(super) looks_once: bool,
 }
 
 impl Facts<'_> {
@@ -32,7 +35,7 @@ impl Facts<'_> {
             parts.extend([self.orders.returns(), returned()]);
         }
         parts.extend(label.map(came_back));
-        parts.extend(peer_parts(self.dialect, &peers));
+        parts.extend(peer_parts(self.dialect, &peers, self.looks_once));
         parts.push(self.features(&peers, label.is_some())?);
         Ok(parts)
     }
@@ -48,11 +51,12 @@ impl Facts<'_> {
     fn known(&self) -> Part {
         let is_sampled = |fraction| format!("\n  WHERE {}", self.orders.is_sampled("bought.id", fraction));
         let sampled = self.fraction.map_or(String::new(), is_sampled);
+        let cutoff = if self.looks_once { "" } else { "looked.cutoff_day, " };
         let silence = match self.has_own_return() {
-            true => {
-                ",\n    looked.cutoff_day - max(bought.on_day) OVER (PARTITION BY looked.cutoff_day, bought.id) AS silence"
-            }
-            false => "",
+            true => format!(
+                ",\n    looked.cutoff_day - max(bought.on_day) OVER (PARTITION BY {cutoff}bought.id) AS silence"
+            ),
+            false => String::new(),
         };
         let query = format!(
             "SELECT looked.cutoff, looked.cutoff_day, bought.*{silence}\n  FROM cutoffs AS looked\n  JOIN purchases AS bought ON bought.on_day <= \

@@ -65,16 +65,17 @@ impl PeerPart {
     }
 
     /// The home values of customers, at the end of so many days before each cutoff.
-    fn homes(&self, dialect: Dialect, what: &str, days_before: i32) -> Part {
+    fn homes(&self, dialect: Dialect, looks_once: bool, what: &str, days_before: i32) -> Part {
         let segment = format!("segment_{}", self.place);
         let fold = format!("{} % {FOLDS}", dialect.salted_hash(FOLD_SALT, "id"));
         let (until, then) = match days_before {
             0 => (String::new(), String::new()),
             days => (format!(" - {days}"), format!(" {days} days before the cutoff")),
         };
+        let cutoff = if looks_once { "" } else { "cutoff_day, " };
         let query = format!(
             "SELECT cutoff_day, id, {segment} AS home, {fold} AS fold\n  FROM (\n    SELECT *, row_number() OVER (PARTITION BY \
-             cutoff_day, id ORDER BY n DESC, latest DESC) AS place\n    FROM (\n      SELECT looked.cutoff_day, bought.id, \
+             {cutoff}id ORDER BY n DESC, latest DESC) AS place\n    FROM (\n      SELECT looked.cutoff_day, bought.id, \
              bought.{segment}, count(*) AS n, max(bought.on_day) AS latest\n      FROM cutoffs AS looked\n      JOIN purchases AS \
              bought ON bought.on_day <= looked.cutoff_day{until}\n      WHERE bought.{segment} IS NOT NULL\n      GROUP BY \
              looked.cutoff_day, bought.id, bought.{segment}\n    ) AS counted\n  ) AS ranked\n  WHERE place = 1"
@@ -86,7 +87,7 @@ impl PeerPart {
         )
     }
 
-    fn parts(&self, dialect: Dialect) -> Vec<Part> {
+    fn parts(&self, dialect: Dialect, looks_once: bool) -> Vec<Part> {
         let h = self.horizon_days;
         let [homes, homes_before, exposed, counts, values, folds, all] =
             ["homes", "homes_before", "exposed", "counts", "by_value", "by_fold", "overall"]
@@ -113,8 +114,8 @@ impl PeerPart {
              h.cutoff_day AND by_fold.fold = h.fold"
         );
         vec![
-            self.homes(dialect, "homes", 0),
-            self.homes(dialect, "homes_before", h),
+            self.homes(dialect, looks_once, "homes", 0),
+            self.homes(dialect, looks_once, "homes_before", h),
             Part::new(
                 exposed.as_str(),
                 format!(
@@ -136,6 +137,6 @@ impl PeerPart {
     }
 }
 
-pub(super) fn peer_parts(dialect: Dialect, peers: &[PeerPart]) -> Vec<Part> {
-    peers.iter().flat_map(|peer| peer.parts(dialect)).collect()
+pub(super) fn peer_parts(dialect: Dialect, peers: &[PeerPart], looks_once: bool) -> Vec<Part> {
+    peers.iter().flat_map(|peer| peer.parts(dialect, looks_once)).collect()
 }

@@ -48,7 +48,10 @@ impl ChurnModel {
             None => "SELECT max(on_day) AS cutoff, max(on_day) AS cutoff_day FROM valid_orders".to_owned(),
         };
         parts.push(Part::new("cutoffs", "the day at whose end customers are looked at", cutoff));
-        parts.extend(Facts { dialect, orders: &orders, features: &features, fraction: None }.parts(None)?);
+        parts.extend(
+            Facts { dialect, orders: &orders, features: &features, fraction: None, looks_once: true }
+                .parts(None)?,
+        );
         parts.push(self.transformed(dialect, &features)?);
         let (season, join) = self.season_of(as_of);
         parts.extend(season.0);

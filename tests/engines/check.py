@@ -3,7 +3,7 @@
     check.py FOLDER ENGINE...
 
 FOLDER holds the cases as `cargo test --test it engines::cases -- --ignored` writes them; engines are duckdb, datafusion,
-postgres and spark. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where
+postgres, spark and ballista. Features must be equal to 1e-9, relative, scores to 1e-9, of the same customers, null where
 null. On the bundled log the whole loop follows: the engine computes the panel that the program `sql` asks for and writes it
 as Parquet, the crate fits on that, and the engine scores everybody. Spark then loses a worker in the middle of a query.
 
@@ -25,6 +25,8 @@ import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from on_ballista import Ballista
 
 TOLERANCE = 1e-9
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "src/guide/beyond_one_machine.md"
@@ -209,7 +211,7 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-ENGINES = {"duckdb": DuckDb, "datafusion": DataFusion, "postgres": Postgres, "spark": Spark}
+ENGINES = {"duckdb": DuckDb, "datafusion": DataFusion, "postgres": Postgres, "spark": Spark, "ballista": Ballista}
 
 
 def cases_of(folder):
@@ -278,11 +280,12 @@ def survives(running, folder):
 
 def loop(running, engine, case):
     """Panel, fit and scores, as in the guide: only queries go to the engine, only the panel comes back."""
+    dialect = getattr(running, "dialect", engine)
     table = (case / "table").read_text()
     columns = ["--date-col", "timestamp", "--amount-col", "amount", "--segment-col", "country"]
 
     def query(*options):
-        asked = [os.environ["WINBACK_SQL"], "--dialect", engine, "--table", table, *columns, *options]
+        asked = [os.environ["WINBACK_SQL"], "--dialect", dialect, "--table", table, *columns, *options]
         return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
 
     # The guide is for Spark, and so are its steps: they are taken as they are written there.
@@ -317,12 +320,12 @@ def checked(running, engine, case, what):
     if what == "loop":
         return loop(running, engine, case)
     says = case / ("panel.parquet" if what == "sample" else f"{what}.parquet")
-    query = (case / f"{what}.{engine}.sql").read_text()
+    query = (case / f"{what}.{getattr(running, 'dialect', engine)}.sql").read_text()
     return compare(running.run(query), pq.read_table(says).to_pydict(), what)
 
 
 def is_equal_on(engine, running, folder, has_programs):
-    chosen = {} if "WINBACK_ENGINES_ALL" in os.environ else {"postgres": FEW, "spark": FEWEST}
+    chosen = {} if "WINBACK_ENGINES_ALL" in os.environ else {"postgres": FEW, "spark": FEWEST, "ballista": FEWEST}
     is_equal = True
     for case in cases_of(folder):
         whats = chosen[engine].get(case.name, []) if engine in chosen else WHATS
@@ -335,7 +338,7 @@ def is_equal_on(engine, running, folder, has_programs):
             try:
                 rows, problems = checked(running, engine, case, what)
             except Exception as error:  # an engine's refusal is a finding like any other
-                rows, problems = 0, [f"{type(error).__name__}: {str(error)[:1500]}"]
+                rows, problems = 0, [f"{type(error).__name__}: {str(error)[:600]}"]
             verdict, seconds = "DIFFERS" if problems else "equal", time.monotonic() - since
             print(f"{engine:<10} {case.name:<14} {what:<18} {verdict}, {rows} rows, {seconds:.1f} s", flush=True)
             for problem in problems:

@@ -40,6 +40,7 @@ mod metrics;
 mod model;
 mod panels;
 mod plan_outcomes;
+mod public_api;
 mod reading_arrow;
 mod reading_csv;
 mod reading_dates;

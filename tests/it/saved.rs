@@ -103,6 +103,60 @@ fn a_file_that_does_not_fit_is_refused() {
     assert!(matches!(ChurnModel::from_json(&number_too_large).unwrap_err(), Error::ModelDamaged { .. }));
 }
 
+fn fixture(format: u32) -> String {
+    format!("{}/tests/it/fixtures/model_format_{format}.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_file_of_an_older_format_is_refused_with_the_version_that_wrote_it() {
+    let path = fixture(0);
+    let error = ChurnModel::load(&path).unwrap_err();
+    assert!(matches!(error, Error::ModelFormat { found: 0, expected: 1, .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{path}: model format 0, this version reads format 1; it was written by winback 0.0.9; train again or use \
+             that version"
+        )
+    );
+    // As is one that says it is of this format, and is not.
+    check_refused(
+        |file| {
+            file["written_by"] = "0.0.10".into();
+            drop(file["model"].as_object_mut().unwrap().remove("portrait"));
+        },
+        "missing field `portrait` at line 1 column",
+    );
+    check_refused(
+        |file| {
+            file["written_by"] = "0.0.10".into();
+            file["model"]["terms"][0]["sd"] = 0.into();
+        },
+        "is not above 0; it was written by winback 0.0.10",
+    );
+}
+
+/// A file of the format that this version writes, as some version wrote it once: later ones read it, or the format's number
+/// is raised. `WINBACK_REGENERATE` writes it anew, which is for formats that no release has written.
+#[test]
+fn a_file_of_the_present_format_is_read() {
+    let path = fixture(1);
+    let few: Vec<i64> = (0..12).collect();
+    let orders: Vec<_> =
+        rhythmic(200, 500, 7).into_iter().filter(|order| few.contains(&order.customer)).collect();
+    let history = history(&orders);
+    if std::env::var_os("WINBACK_REGENERATE").is_some() {
+        let snapshots = Snapshots::params(standard(60)).with_horizon_days(60).build(&history).unwrap();
+        let text = ChurnModel::params().fit(&snapshots).unwrap().to_json().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        std::fs::write(&path, format!("{value}\n")).unwrap();
+    }
+    let model = ChurnModel::load(&path).unwrap();
+    assert_eq!(ChurnModel::from_json(&model.to_json().unwrap()).unwrap(), model);
+    let scores = model.score(&history, first_day().plus_days(400)).unwrap();
+    assert!(scores.probabilities().iter().all(|chance| (0.0..=1.0).contains(chance)) && !scores.is_empty());
+}
+
 #[test]
 fn a_model_file_cut_short_is_refused_at_any_length() {
     let text = model().to_json().unwrap();
