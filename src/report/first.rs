@@ -56,14 +56,15 @@ pub(super) fn actions(losses: &Losses, plan: Option<&WinbackPlan>) -> Vec<String
             whole(best.len() as f64),
             list(&ids)
         ));
-    } else if !followers.is_empty() {
+    }
+    if !followers.is_empty() {
         let ids: Vec<&str> = followers.iter().take(NAMED).map(|row| row.customer_id.as_str()).collect();
         let at_stake: f64 = followers.iter().take(NAMED).map(|row| row.at_stake_amount).sum();
         let stake = losses
             .followers()
             .at_stake_amount()
             .map_or_else(String::new, |_| format!(": {} of spend is at stake with them", whole(at_stake)));
-        actions.push(format!("Look after customers {} first{stake}. More are listed below.", list(&ids)));
+        actions.push(format!("Of those who still buy, look after {} first{stake}.", list(&ids)));
     }
     if let Some(worst) = losses.prevention().first() {
         let amount =

@@ -200,7 +200,8 @@ fn change_word(bytes: &mut Vec<u8>, random: &mut SplitMix) {
             bytes.splice(start..end, other);
         }
         3 => {
-            let long = bytes[start..end].repeat(1 + below(random, 5_000));
+            let most = MOST_BYTES / (end - start).max(1);
+            let long = bytes[start..end].repeat(1 + below(random, most.min(5_000)));
             bytes.splice(start..end, long);
         }
         _ => drop(bytes.splice(start..end, one_of(random, WORDS).bytes())),
@@ -216,7 +217,7 @@ fn change_lines(bytes: &mut Vec<u8>, random: &mut SplitMix) {
         1 => drop(lines.remove(one)),
         2 => {
             let line = lines[one].clone();
-            let times = 1 + below(random, 300);
+            let times = 1 + below(random, (MOST_BYTES / line.len().max(1)).min(300));
             lines.splice(other..other, std::iter::repeat_n(line, times));
         }
         3 => glue = b"\r\n",
