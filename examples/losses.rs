@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use winback::evidence::{Cause, Changes, Evidence, Incidents, Reasons, ReasonsParams, TableParams};
-use winback::losses::{AskParams, Contracts, LapseRule, Losses};
+use winback::evidence::Cause;
+use winback::losses::{AskParams, Contracts, Losses};
 use winback::{ChurnModel, Day, History, table};
 
-use cli::{Progress, ReadingOptions, TrainingOptions, parse_day};
+use cli::{EvidenceOptions, Progress, ReadingOptions, TrainingOptions, parse_code, parse_day, with_lapse};
 
 const DEFAULT_HORIZON_DAYS: i32 = 90;
 const DAYS: &str = "the options are --horizon-days and --as-of";
@@ -106,17 +106,6 @@ struct Options {
     json: Option<PathBuf>,
 }
 
-fn parse_code(text: &str) -> Result<(String, Cause), String> {
-    let (code, cause) = text.rsplit_once('=').ok_or("expected WORD=CAUSE, such as R17=Price")?;
-    if code.trim().is_empty() {
-        return Err("no word before the `=`".to_owned());
-    }
-    let cause = Cause::parse(cause).ok_or_else(|| {
-        format!("`{cause}` is no cause; they are {}", Cause::ALL.map(Cause::name).join(", "))
-    })?;
-    Ok((code.to_owned(), cause))
-}
-
 fn main() -> ExitCode {
     let options = Options::parse();
     cli::run_hinting(DAYS, COLUMNS, || {
@@ -176,17 +165,10 @@ impl Options {
             }
         };
         progress.step("reading evidence");
-        let evidence = self.evidence(&history, &progress)?;
+        let evidence = self.evidence().read(&history, &progress)?;
         progress.step("examining losses");
-        let mut params = Losses::params();
-        let horizon_days = model.label().horizon_days;
-        if let Some(limit) = self.lapse_limit {
-            let rule = LapseRule::default().with_limit(limit);
-            params = params.with_lapse_rule(rule.with_horizon_days(horizon_days));
-        }
-        if let Some(days) = self.lapse_days {
-            params = params.with_lapse_rule(LapseRule::fixed(days).with_horizon_days(horizon_days));
-        }
+        let params =
+            with_lapse(Losses::params(), self.lapse_limit, self.lapse_days, model.label().horizon_days);
         let losses = params.analyse(&history, &model, &evidence)?;
         drop(progress);
         eprintln!("{model}");
@@ -204,38 +186,21 @@ impl Options {
         Ok(())
     }
 
-    /// What the business's own codes stand for.
-    fn codes(&self) -> ReasonsParams {
-        self.codes.iter().fold(Reasons::params(), |params, (code, cause)| params.with_code(code, *cause))
-    }
-
-    fn evidence(&self, history: &History, progress: &Progress) -> winback::Result<Evidence> {
-        let mut evidence = Evidence::default();
-        if let Some(path) = &self.reasons {
-            let params = self.codes().with_table(TableParams::like(history));
-            let reasons = params.read(path, history)?;
-            progress.say(&reasons);
-            evidence = evidence.with_reasons(reasons);
+    fn evidence(&self) -> EvidenceOptions {
+        EvidenceOptions {
+            reasons: self.reasons.clone(),
+            codes: self.codes.clone(),
+            incidents: self.incidents.clone(),
+            changes: self.changes.clone(),
+            ..EvidenceOptions::default()
         }
-        let table = TableParams::like(history);
-        if let Some(path) = &self.incidents {
-            let incidents = Incidents::read(path, &table, history)?;
-            progress.say(&format!("incidents: {}", incidents.report()));
-            evidence = evidence.with_incidents(incidents);
-        }
-        if let Some(path) = &self.changes {
-            let changes = Changes::read(path, &table, &self.codes(), history)?;
-            progress.say(&format!("changes: {}", changes.report()));
-            evidence = evidence.with_changes(changes);
-        }
-        Ok(evidence)
     }
 
     fn examine_customers(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         let mut params = Contracts::params(self.lost_col.clone().unwrap_or_default())
             .with_segments(self.reading.segment_col.clone())
             .with_table(self.reading.table())
-            .with_reasons(self.codes());
+            .with_reasons(self.evidence().reasons_params());
         if let Some(name) = &self.id_col {
             params = params.with_id(name);
         }

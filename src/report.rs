@@ -10,6 +10,9 @@ mod figure;
 mod lost;
 mod trust;
 mod brought;
+mod section;
+mod planned;
+mod first;
 mod page;
 
 pub use self::brought::{budget_svg, effects_svg};

@@ -12,6 +12,9 @@ use polars::prelude::*;
 
 use crate::error::{Error, Result};
 
+/// What an error begins with that was a panic.
+pub(crate) const PANICKED: &str = "polars panicked: ";
+
 /// Runs a piece of polars work; its errors and its panics become [`Error::Table`].
 pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -22,7 +25,7 @@ pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> PolarsResul
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
-            Err(Error::table(doing, format!("polars panicked: {said}")))
+            Err(Error::table(doing, format!("{PANICKED}{said}")))
         }
     }
 }
@@ -253,9 +256,18 @@ pub(crate) fn write_whole(
             File::options().write(true).open(&target).map_err(|error| error.to_string()).and_then(into);
         return written.map(drop).map_err(unwritable);
     }
+    // Renaming asks the folder for leave, not the file: what its owner protected would be gone without a word.
+    let permissions = fs::metadata(&target).ok().map(|found| found.permissions());
+    if permissions.as_ref().is_some_and(fs::Permissions::readonly) {
+        return Err(unwritable("it is protected against writing".to_owned()));
+    }
     let temporary = temporary_neighbour(&target);
     let written = File::create(&temporary).map_err(|error| error.to_string()).and_then(|file| {
         into(file)?.sync_all().map_err(|error| error.to_string())?;
+        // Who could read the old file can read the new one, and nobody else.
+        permissions
+            .map_or(Ok(()), |permissions| fs::set_permissions(&temporary, permissions))
+            .map_err(|error| error.to_string())?;
         fs::rename(&temporary, &target).map_err(|error| error.to_string())
     });
     written.map_err(|reason| {

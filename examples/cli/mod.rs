@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
+mod evidence;
+mod planning;
 mod reading;
 mod training;
 
@@ -14,6 +16,8 @@ use winback::error::{FaultKind, InputReport};
 use winback::history::DiskHistory;
 use winback::{Day, History};
 
+pub use evidence::{EvidenceOptions, parse_code};
+pub use planning::{PlanOptions, with_lapse};
 pub use reading::{ReadingOptions, RefundsOption, parse_day};
 pub use training::TrainingOptions;
 

@@ -11,7 +11,7 @@ use super::columns::Columns;
 use super::params::HistoryParams;
 use super::types::Role;
 use crate::error::{Error, FaultKind, Result, shown};
-use crate::table::guarded;
+use crate::table::{PANICKED, guarded};
 
 /// One file or frame as it was found: the named columns, nothing converted yet.
 pub(crate) struct Source {
@@ -336,7 +336,11 @@ fn not_csv(head: &[u8]) -> Option<&'static str> {
 /// What polars said, without the words of the step.
 pub(super) fn reason_of(error: Error) -> String {
     match error {
-        Error::Table { reason, .. } => reason,
+        // It checks a damaged file's own counts by asserting them.
+        Error::Table { reason, .. } => match reason.strip_prefix(PANICKED) {
+            Some(said) => format!("it is damaged: {}", said.lines().next().unwrap_or_default()),
+            None => reason,
+        },
         other => other.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use super::chart::{self, Axis, Named, Series};
 use super::figure::{Figure, row};
 use super::words::{between, or_dash, percent, short, whole};
-use crate::campaign::{Measured, Outcome};
+use crate::campaign::{Effect, Measured, Outcome};
 use crate::error::Result;
 
 /// Expected profit by budget, both amounts. `None` for no points.
@@ -20,7 +20,7 @@ pub fn budget_svg(curve: &[(f64, f64)]) -> Result<Option<String>> {
 /// # Errors
 /// Only where drawing fails.
 pub fn effects_svg(outcome: &Outcome) -> Result<Option<String>> {
-    Ok(effects(outcome)?.map(|figure| figure.svg))
+    Ok(effects(outcome.effects())?.map(|figure| figure.svg))
 }
 
 pub(super) fn budget(curve: &[(f64, f64)]) -> Result<Option<Figure>> {
@@ -44,10 +44,9 @@ pub(super) fn budget(curve: &[(f64, f64)]) -> Result<Option<Figure>> {
     }))
 }
 
-pub(super) fn effects(outcome: &Outcome) -> Result<Option<Figure>> {
-    let told: Vec<_> = outcome
-        .effects()
-        .iter()
+pub(super) fn effects<'a>(all: impl IntoIterator<Item = &'a Effect>) -> Result<Option<Figure>> {
+    let told: Vec<_> = all
+        .into_iter()
         .filter(|effect| effect.outcome == Measured::Returned)
         .filter_map(|effect| Some((effect, effect.effect?, effect.low?, effect.high?)))
         .collect();

@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -36,6 +38,10 @@ const LETTER: u32 = 7;
 /// Longer names are cut.
 const NAME_LETTERS: usize = 34;
 const ROW_HEIGHT: u32 = 30;
+/// How long the piece of line is that ties a name to its line, at least.
+const TIE: i32 = 14;
+/// How far names stand apart.
+const NAME_HEIGHT: i32 = 18;
 /// No axis reaches further, so that its length is a number.
 const LARGEST: f64 = 1e300;
 
@@ -105,6 +111,17 @@ fn font() -> TextStyle<'static> {
     (FONT, FONT_SIZE).into_font().color(&INK)
 }
 
+/// How all meshes look.
+fn plain<'a, 'b, 'c, 'd, X, Y>(
+    mesh: &'c mut MeshStyle<'a, 'b, X, Y, SVGBackend<'d>>,
+) -> &'c mut MeshStyle<'a, 'b, X, Y, SVGBackend<'d>>
+where
+    X: Ranged + ValueFormatter<<X as Ranged>::ValueType>,
+    Y: Ranged + ValueFormatter<<Y as Ranged>::ValueType>,
+{
+    mesh.light_line_style(TRANSPARENT).bold_line_style(GRID).axis_style(INK).label_style(font())
+}
+
 /// A name short enough for its place.
 fn cut(name: &str) -> String {
     match name.chars().nth(NAME_LETTERS) {
@@ -139,17 +156,13 @@ pub(super) fn lines(x: &Axis, y: &Axis, series: &[Series], has_diagonal: bool, a
     drawn(HEIGHT, alt, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(MARGIN)
-            .margin_right(MARGIN + longest * LETTER)
+            .margin_right(MARGIN + if longest > 0 { TIE as u32 + 8 + longest * LETTER } else { 8 })
             .x_label_area_size(46)
             .y_label_area_size(64)
             .build_cartesian_2d(x.range.clone(), y.range.clone())
             .map_err(failed)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(INK)
-            .label_style(font())
+        let mut mesh = chart.configure_mesh();
+        plain(&mut mesh)
             .x_labels(6)
             .y_labels(6)
             .x_desc(&x.title)
@@ -176,11 +189,22 @@ pub(super) fn lines(x: &Axis, y: &Axis, series: &[Series], has_diagonal: bool, a
                 let dots = line.points.iter().map(|&point| Circle::new(point, 4, colour.filled()));
                 chart.draw_series(dots).map_err(failed)?;
             }
-            if let Some(&last) = line.points.last().filter(|_| !line.name.is_empty()) {
-                let style = font().pos(Pos::new(HPos::Left, VPos::Center)).color(colour);
-                let name = EmptyElement::at(last) + Text::new(cut(&line.name), (6, 0), style);
-                chart.draw_series([name]).map_err(failed)?;
-            }
+        }
+        // Names stand at the right, one below the other, each tied to the end of its line.
+        let named = series.iter().zip(COLOURS.iter().cycle()).filter(|(line, _)| !line.name.is_empty());
+        let ends: Vec<_> = named
+            .filter_map(|(line, colour)| Some((chart.backend_coord(line.points.last()?), &line.name, colour)))
+            .collect();
+        let right = chart.backend_coord(&(x.range.end, y.range.start)).0;
+        let heights: Vec<i32> = ends.iter().map(|((_, height), ..)| *height).collect();
+        for (((from, height), name, colour), placed) in ends.iter().zip(apart(&heights)) {
+            let tie = PathElement::new(
+                vec![(*from, *height), (right + TIE, placed)],
+                colour.mix(0.6).stroke_width(1),
+            );
+            area.draw(&tie).map_err(failed)?;
+            let style = font().pos(Pos::new(HPos::Left, VPos::Center)).color(*colour);
+            area.draw(&Text::new(cut(name), (right + TIE + 4, placed), style)).map_err(failed)?;
         }
         Ok(())
     })
@@ -195,13 +219,9 @@ pub(super) fn columns(y: &Axis, bars: &[Named], alt: &str) -> Result<String> {
             .y_label_area_size(64)
             .build_cartesian_2d(places(bars.len()).into_segmented(), y.range.clone())
             .map_err(failed)?;
-        chart
-            .configure_mesh()
+        let mut mesh = chart.configure_mesh();
+        plain(&mut mesh)
             .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(INK)
-            .label_style(font())
             .x_labels(8)
             .y_labels(6)
             .y_desc(&y.title)
@@ -243,12 +263,8 @@ pub(super) fn rows(x: &Axis, named: &[Named], beside: Option<f64>, alt: &str) ->
             .y_label_area_size(longest * LETTER + 24)
             .build_cartesian_2d(x.range.clone(), places(upwards.len()).into_segmented())
             .map_err(failed)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(INK)
-            .label_style(font())
+        let mut mesh = chart.configure_mesh();
+        plain(&mut mesh)
             .x_labels(6)
             .y_labels(upwards.len().max(1))
             .x_desc(&x.title)
@@ -271,6 +287,40 @@ pub(super) fn rows(x: &Axis, named: &[Named], beside: Option<f64>, alt: &str) ->
         }
         Ok(())
     })
+}
+
+/// Where names at these heights are written, so that none covers another: in their order, and in the middle of where
+/// they would stand.
+fn apart(heights: &[i32]) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..heights.len()).collect();
+    order.sort_by_key(|&place| heights[place]);
+    let mut placed = heights.to_vec();
+    // Names that touch form a stack, which is centred on what it names; stacks that touch become one.
+    let mut stacks: Vec<(i64, Vec<usize>)> = Vec::new();
+    for place in order {
+        let mut stack = (i64::from(heights[place]), vec![place]);
+        while let Some((sum, above)) = stacks.pop() {
+            let (bottom, top) = (end_of(sum, above.len(), 1), end_of(stack.0, stack.1.len(), -1));
+            if top - bottom >= i64::from(NAME_HEIGHT) {
+                stacks.push((sum, above));
+                break;
+            }
+            stack = (sum + stack.0, [above, stack.1].concat());
+        }
+        stacks.push(stack);
+    }
+    for (sum, places) in stacks {
+        let top = end_of(sum, places.len(), -1);
+        for (place, row) in places.into_iter().zip(0..) {
+            placed[place] = (top + i64::from(NAME_HEIGHT) * row) as i32;
+        }
+    }
+    placed
+}
+
+/// The middle of the last name of a stack (1) or the first one (-1).
+fn end_of(sum_of_heights: i64, names: usize, side: i64) -> i64 {
+    sum_of_heights / names as i64 + side * i64::from(NAME_HEIGHT) * (names as i64 - 1) / 2
 }
 
 /// The places of so many names. A segmented range holds its end, and cannot hold a single place.
@@ -305,6 +355,17 @@ mod tests {
         assert!(!svg.contains("<script>") && !svg.contains("<b>"), "{svg}");
         assert!(svg.contains("&lt;script&gt;") && svg.contains("a &amp; b"), "{svg}");
         assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn names_never_cover_one_another() {
+        assert_eq!(apart(&[]), [0; 0]);
+        assert_eq!(apart(&[100, 10]), [100, 10]);
+        assert_eq!(apart(&[50, 50, 50]), [32, 50, 68]);
+        let many: Vec<i32> = (0..9).map(|place| 100 + place * place % 7).collect();
+        let mut placed = apart(&many);
+        placed.sort_unstable();
+        assert!(placed.windows(2).all(|pair| pair[1] - pair[0] >= NAME_HEIGHT), "{placed:?}");
     }
 
     #[test]

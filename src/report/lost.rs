@@ -21,7 +21,7 @@ pub fn loss_rate_svg(attrition: &Attrition) -> Result<Option<String>> {
 }
 
 /// Share still there by days since the first purchase, one line per quarter of it. `None` where every cohort is too
-/// young.
+/// young to have lost anyone.
 ///
 /// # Errors
 /// Only where drawing fails.
@@ -101,6 +101,9 @@ pub(super) fn retention(attrition: &Attrition) -> Result<Option<Figure>> {
         })
         .collect();
     let Some(oldest) = cohorts.first() else { return Ok(None) };
+    if cohorts.iter().flat_map(|cohort| &cohort.retention).all(|point| point.kept.estimate >= 1.0) {
+        return Ok(None);
+    }
     let told = |cohort: &Cohort| {
         cohort.retention.last().map_or_else(String::new, |point| {
             format!("{} after {} days", percent(point.kept.estimate), point.age_days)

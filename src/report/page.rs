@@ -3,19 +3,21 @@
 use askama::Template;
 
 use super::figure::Figure;
+use super::section::{Card, Section, Table, lines_of};
 use super::words::{between, or_dash, percent, short, whole};
-use super::{brought, lost, trust};
-use crate::campaign::Outcome;
+use super::{brought, first, lost, planned, trust};
+use crate::campaign::{Outcome, PlanOutcome};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::history::History;
 use crate::losses::{Finding, Follower, Losses, Verdict};
 use crate::model::ChurnModel;
+use crate::winback::WinbackPlan;
 
 /// So many customers at risk are named, those with most at stake.
 const NAMED: usize = 15;
 /// So many causes and drops are listed.
-const LISTED: usize = 12;
+const LISTED: usize = 8;
 
 /// One page of everything: what was read, how many are lost and why, whether the model can be trusted, who may
 /// follow.
@@ -28,29 +30,9 @@ pub struct Report<'a> {
     model: &'a ChurnModel,
     evaluation: &'a Evaluation,
     losses: &'a Losses,
+    plan: Option<&'a WinbackPlan>,
     outcome: Option<&'a Outcome>,
-}
-
-/// A number that is seen first, and what it is.
-struct Card {
-    number: String,
-    what: String,
-}
-
-/// Rows under a head.
-struct Table {
-    head: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-/// A question, what is said to it, and what shows it.
-struct Section {
-    id: &'static str,
-    title: &'static str,
-    lines: Vec<String>,
-    figures: Vec<Figure>,
-    table: Option<Table>,
-    notes: Vec<String>,
+    plan_outcome: Option<&'a PlanOutcome>,
 }
 
 #[derive(Template)]
@@ -59,6 +41,7 @@ struct Page {
     title: String,
     subtitle: String,
     cards: Vec<Card>,
+    actions: Vec<String>,
     sections: Vec<Section>,
     version: &'static str,
 }
@@ -73,13 +56,27 @@ impl<'a> Report<'a> {
         losses: &'a Losses,
     ) -> Self {
         let title = "Customers who stop buying".to_owned();
-        Report { title, history, model, evaluation, losses, outcome: None }
+        Report { title, history, model, evaluation, losses, plan: None, outcome: None, plan_outcome: None }
     }
 
     /// Sets what stands on top.
     #[must_use]
     pub fn with_title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
+        self
+    }
+
+    /// Also shows a plan for the same day: whom to contact, with what, and what it should bring.
+    #[must_use]
+    pub fn with_plan(mut self, plan: &'a WinbackPlan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// Also shows what an earlier plan brought.
+    #[must_use]
+    pub fn with_plan_outcome(mut self, outcome: &'a PlanOutcome) -> Self {
+        self.plan_outcome = Some(outcome);
         self
     }
 
@@ -95,13 +92,18 @@ impl<'a> Report<'a> {
     /// # Errors
     /// Only where a figure cannot be drawn.
     pub fn to_html(&self) -> Result<String> {
-        let mut sections =
-            vec![self.how_many()?, self.why()?, self.is_it_us(), self.who_may_follow(), self.what_drives()?];
-        sections.push(self.can_it_be_trusted()?);
-        if let Some(outcome) = self.outcome {
-            sections.push(what_it_brought(outcome)?);
+        let mut sections = vec![self.how_many()?, self.why()?, self.is_it_us(), self.who_may_follow()];
+        if let Some(plan) = self.plan {
+            sections.push(planned::section(plan)?);
         }
-        sections.push(self.what_was_read());
+        if let Some(outcome) = self.plan_outcome {
+            let effects = outcome.overall().effects().iter().chain(outcome.offers());
+            sections.push(what_it_brought(lines_of(outcome), brought::effects(effects)?));
+        }
+        if let Some(outcome) = self.outcome {
+            sections.push(what_it_brought(lines_of(outcome), brought::effects(outcome.effects())?));
+        }
+        sections.extend([self.what_drives()?, self.can_it_be_trusted()?, self.what_was_read()]);
         let page = Page {
             title: self.title.clone(),
             subtitle: format!(
@@ -111,47 +113,13 @@ impl<'a> Report<'a> {
                 self.history.observed_from(),
                 self.losses.as_of()
             ),
-            cards: self.cards(),
+            cards: first::cards(self.losses, self.plan),
+            actions: first::actions(self.losses, self.plan),
             sections,
             version: env!("CARGO_PKG_VERSION"),
         };
         let html = page.render().map_err(|error| Error::table("making the page", error))?;
         Ok(html + "\n")
-    }
-
-    fn cards(&self) -> Vec<Card> {
-        let (lapses, followers) = (self.losses.lapses(), self.losses.followers());
-        let (lost, customers) = (lapses.lapsed(), lapses.customers());
-        let findings = self.losses.systemic().map_or(0, |systemic| systemic.findings().count());
-        let drops = self.losses.drops().rows.len();
-        let mut cards = vec![
-            Card {
-                number: whole(lost as f64),
-                what: format!(
-                    "of {} customers are lost ({})",
-                    whole(customers as f64),
-                    percent(lost as f64 / customers.max(1) as f64)
-                ),
-            },
-            Card {
-                number: whole(followers.rows().len() as f64),
-                what: format!("more may not buy in the next {} days", self.losses.horizon_days()),
-            },
-        ];
-        if let Some(amount) = followers.at_stake_amount() {
-            cards
-                .push(Card {
-                    number: whole(amount), what: "at stake with them (chance × spend)".to_owned()
-                });
-        }
-        cards.push(Card {
-            number: (findings + drops).to_string(),
-            what: match findings + drops {
-                0 => "places found that lose more than chance explains".to_owned(),
-                _ => "places or weeks that lose more than chance explains".to_owned(),
-            },
-        });
-        cards
     }
 
     fn how_many(&self) -> Result<Section> {
@@ -170,8 +138,7 @@ impl<'a> Report<'a> {
                 .into_iter()
                 .flatten()
                 .collect(),
-            table: None,
-            notes: vec![],
+            ..Section::default()
         })
     }
 
@@ -192,7 +159,7 @@ impl<'a> Report<'a> {
                 "No stated reasons were given. Ask the lost: some chosen by lot, and the most valuable by phone.".to_owned(),
             ),
         }
-        let (mut table, mut notes) = (None, vec![]);
+        let (mut tables, mut notes) = (vec![], vec![]);
         if let Some(contrast) = self.losses.contrast() {
             lines.push(format!(
                 "Of {} customers who had bought lately on {}, {} bought nothing in the {} days after. Before that, they differed \
@@ -214,10 +181,9 @@ impl<'a> Report<'a> {
                 "{} other traits do not differ beyond chance. This tells what was common, not why they left.",
                 contrast.rows.len() - rows.len()
             ));
-            table =
-                Some(Table { head: vec!["they", "lost", "stayed", "difference, all at once 95 %"], rows });
+            tables.extend(Table::of("", &["they", "lost", "stayed", "difference, all at once 95 %"], rows));
         }
-        Ok(Section { id: "why", title: "Why did they leave?", lines, figures, table, notes })
+        Ok(Section { id: "why", title: "Why did they leave?", lines, figures, tables, notes })
     }
 
     fn is_it_us(&self) -> Section {
@@ -253,7 +219,7 @@ impl<'a> Report<'a> {
                         or_dash(row.low, |low| format!("{low:.2}")),
                         or_dash(row.high, |high| format!("{high:.2}"))
                     ),
-                    format!("{:?}", row.verdict),
+                    told(row.verdict),
                 ]
             }));
         }
@@ -261,9 +227,31 @@ impl<'a> Report<'a> {
         for prevention in self.losses.prevention().iter().take(LISTED) {
             lines.push(format!("Worth preventing, per year: {prevention}."));
         }
-        let table = (!rows.is_empty())
-            .then_some(Table { head: vec!["where", "lost", "expected", "lift", "95 %", "verdict"], rows });
-        Section { id: "is-it-us", title: "Is it us?", lines, figures: vec![], table, notes: vec![] }
+        for change in self.losses.changes().unwrap_or_default().iter().take(LISTED) {
+            lines.push(format!("What was changed: {change}."));
+        }
+        let head = ["where", "lost", "expected", "lift", "95 %", "verdict"];
+        let mut tables: Vec<Table> = Table::of("", &head, rows).into_iter().collect();
+        if let Some(incidents) = self.losses.incidents() {
+            let number = |value: Option<f64>| or_dash(value, |value| format!("{value:.2}"));
+            let rows = incidents.rows.iter().take(LISTED).map(|row| {
+                vec![
+                    row.kind.replace('_', " "),
+                    format!("{} of {}", row.lost, row.exposed),
+                    or_dash(row.expected, |expected| format!("{expected:.0}")),
+                    number(row.lift),
+                    row.low.map_or_else(String::new, |low| format!("{low:.2} to {}", number(row.high))),
+                    told(row.verdict),
+                ]
+            });
+            let head = ["after", "lost", "expected", "lift", "95 %", "verdict"];
+            tables.extend(Table::of(
+                "After incidents, beside customers as active without one",
+                &head,
+                rows.collect(),
+            ));
+        }
+        Section { id: "is-it-us", title: "Is it us?", lines, tables, ..Section::default() }
     }
 
     fn who_may_follow(&self) -> Section {
@@ -273,7 +261,7 @@ impl<'a> Report<'a> {
                 follower.customer_id.clone(),
                 percent(follower.churn_probability),
                 whole(follower.at_stake_amount),
-                follower.drivers.join("; "),
+                raising(&follower.drivers),
                 follower.exposed_to.join("; "),
             ]
         };
@@ -287,15 +275,18 @@ impl<'a> Report<'a> {
                 whole(followers.rows().len() as f64),
                 self.losses.horizon_days()
             )],
-            figures: vec![],
-            table: (!rows.is_empty()).then_some(Table {
-                head: vec!["customer", "chance to stop", "at stake", "why", "exposed to"],
+            tables: Table::of(
+                "",
+                &["customer", "chance to stop", "at stake", "what raises it", "exposed to"],
                 rows,
-            }),
+            )
+            .into_iter()
+            .collect(),
             notes: match more {
                 0 => vec![],
                 more => vec![format!("and {} more", whole(more as f64))],
             },
+            ..Section::default()
         }
     }
 
@@ -310,7 +301,7 @@ impl<'a> Report<'a> {
                 reference.n_purchases, reference.interval_days, reference.days_since_last
             )],
             figures: trust::steps(self.model)?.into_iter().collect(),
-            table: None,
+            tables: vec![],
             notes: vec![
                 "What the model expects of customers who differ so; no promise of what changing a customer would do.".to_owned(),
             ],
@@ -343,15 +334,12 @@ impl<'a> Report<'a> {
                 or_dash(row.recency_auc, short),
             ]
         });
-        let rows: Vec<Vec<String>> = rows.collect();
-        let table = (!rows.is_empty()).then_some(Table {
-            head: vec!["tested as of", "customers", "stopped", "predicted", "AUC", "recency alone"],
-            rows,
-        });
+        let head = ["tested as of", "customers", "stopped", "predicted", "AUC", "recency alone"];
+        let tables = Table::of("", &head, rows.collect()).into_iter().collect();
         let figures = [trust::gains(self.evaluation)?, trust::calibration(self.evaluation)?];
         let notes = lines_of(self.model);
         let figures = figures.into_iter().flatten().collect();
-        Ok(Section { id: "trust", title: "Can the model be trusted?", lines, figures, table, notes })
+        Ok(Section { id: "trust", title: "Can the model be trusted?", lines, figures, tables, notes })
     }
 
     fn what_was_read(&self) -> Section {
@@ -360,25 +348,34 @@ impl<'a> Report<'a> {
             id: "read",
             title: "What was read?",
             lines: lines_of(self.history.report()),
-            figures: vec![],
-            table: None,
             notes: notes.collect(),
+            ..Section::default()
         }
     }
 }
 
-fn what_it_brought(outcome: &Outcome) -> Result<Section> {
-    Ok(Section {
+fn what_it_brought(lines: Vec<String>, figure: Option<Figure>) -> Section {
+    Section {
         id: "campaign",
         title: "What did the campaign bring?",
-        lines: lines_of(outcome),
-        figures: brought::effects(outcome)?.into_iter().collect(),
-        table: None,
-        notes: vec![],
-    })
+        lines,
+        figures: figure.into_iter().collect(),
+        ..Section::default()
+    }
 }
 
-/// What something says of itself, line by line.
-fn lines_of(told: &impl std::fmt::Display) -> Vec<String> {
-    told.to_string().lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+/// How a verdict is told.
+fn told(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Systemic => "loses more".to_owned(),
+        Verdict::Individual => "no more than others".to_owned(),
+        _ => "too little to tell".to_owned(),
+    }
+}
+
+/// What raises the risk, or all drivers where nothing does.
+fn raising(drivers: &[String]) -> String {
+    let all: Vec<&str> =
+        drivers.iter().filter_map(|driver| driver.strip_suffix(": raises the risk")).collect();
+    if all.is_empty() { drivers.join("; ") } else { all.join("; ") }
 }

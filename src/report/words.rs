@@ -20,9 +20,9 @@ pub(super) fn whole(value: f64) -> String {
     if rounded < 0.0 { format!("-{text}") } else { text }
 }
 
-/// A share in percent.
+/// A share in percent; the sign does not leave its number.
 pub(super) fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "–".to_owned() }
+    if share.is_finite() { format!("{:.1}\u{a0}%", 100.0 * share) } else { "–".to_owned() }
 }
 
 /// A number with three digits after the point.

@@ -26,6 +26,7 @@ mod explanations;
 mod grouping;
 mod grouping_laws;
 mod grouping_notices;
+mod hostile;
 mod incidents;
 mod keep;
 mod layers;

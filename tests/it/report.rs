@@ -7,6 +7,7 @@ use winback::evidence::Evidence;
 use winback::history::HistoryParams;
 use winback::losses::Losses;
 use winback::report::{Report, calibration_svg, gains_svg, loss_rate_svg, retention_svg, steps_svg};
+use winback::winback::{Offers, WinbackPlan};
 use winback::{ChurnModel, Columns, Cutoffs, FeatureSet, History, Snapshots};
 
 use crate::cli::{example, run, run_well};
@@ -36,7 +37,15 @@ fn every_text_of_the_log_is_text_on_the_page() {
     let trial = Trial::params(snapshots, ChurnModel::params()).at_last(&history).unwrap();
     let evaluation = trial.model.evaluate(&trial.test).unwrap();
     let losses = Losses::params().analyse(&history, &trial.model, &Evidence::default()).unwrap();
+    let scores = trial.model.score_with_intervals(&history, losses.as_of()).unwrap();
+    let offers = r#"[{"name": "<script>ten</script>", "channel": "<img>", "contact_cost": 0.1,
+                      "effect": {"assumed": {"low": 0.0, "high": 0.1}}}]"#;
+    let plan = WinbackPlan::params(Offers::from_json(offers).unwrap(), 0.3)
+        .with_budget_amount(50.0)
+        .plan(&scores, &losses, &Evidence::default(), &history)
+        .unwrap();
     let page = Report::new(&history, &trial.model, &evaluation, &losses)
+        .with_plan(&plan)
         .with_title("<b>Losses</b> & \"more\"")
         .to_html()
         .unwrap();
@@ -46,9 +55,18 @@ fn every_text_of_the_log_is_text_on_the_page() {
         page.contains("&#60;script&#62;alert(0)") || page.contains("&lt;script&gt;alert(0)"),
         "customers are named"
     );
-    for told in
-        ["How many are lost?", "Is it us?", "Who may follow?", "Can the model be trusted?", "What was read?"]
-    {
+    for told in [
+        "What to do first",
+        "Contact the ",
+        "What is planned?",
+        "First steps",
+        "Whom first",
+        "How many are lost?",
+        "Is it us?",
+        "Who may follow?",
+        "Can the model be trusted?",
+        "What was read?",
+    ] {
         assert!(page.contains(told), "{told}");
     }
     // Nothing is fetched, and nothing runs.
