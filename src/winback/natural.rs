@@ -28,8 +28,8 @@ const COLUMNS: usize = 5;
 ///
 /// At each earlier day, a horizon apart, everybody who was lost on it stands in a row, with what was known then
 /// and whether they bought in the horizon after it. With 30 returns and 30 who stayed away, a logistic
-/// regression is fitted to these; with fewer, everyone has the same chance, (returned + ½) / (rows + 1); without
-/// any row nothing is known.
+/// regression is fitted to these; with fewer, or where it does no better on customers held back (ten folds, mean log-loss),
+/// everyone has the same chance, (returned + ½) / (rows + 1); without any row nothing is known.
 ///
 /// # Formula
 /// ```text
@@ -97,17 +97,16 @@ impl NaturalReturns {
         if labels.is_empty() {
             return Ok(found);
         }
-        if returned.min(labels.len() - returned) < LEAST_OUTCOMES {
+        if returned.min(labels.len() - returned) < LEAST_OUTCOMES || !found.fit(&past, &labels, &now)? {
             let rate = (returned as f64 + 0.5) / (labels.len() as f64 + 1.0);
             let error = (1.0 / (rate * (1.0 - rate) * (labels.len() as f64 + 1.0))).sqrt();
             found.chances = now.iter().map(|lost| (lost.rank, rate, error)).collect();
-            return Ok(found);
         }
-        found.fit(&past, &labels, &now)?;
         Ok(found)
     }
 
-    fn fit(&mut self, past: &[Lost], labels: &[bool], now: &[Lost]) -> Result<()> {
+    /// Whether it told customers apart whom it had not seen; then the chances are its own.
+    fn fit(&mut self, past: &[Lost], labels: &[bool], now: &[Lost]) -> Result<bool> {
         let mut matrix = Matrix { rows: past.len() + now.len(), columns: Vec::new() };
         let names = [
             "days lost",
@@ -143,7 +142,13 @@ impl NaturalReturns {
         }
         let seen: Vec<usize> = all.iter().copied().filter(|&row| !predicted[row].is_nan()).collect();
         let (p, y): (Vec<f64>, Vec<bool>) = seen.iter().map(|&row| (predicted[row], labels[row])).unzip();
-        (self.auc, self.log_loss) = (roc_auc(&p, &y), Some(log_loss(&p, &y)));
+        let rate = y.iter().filter(|back| **back).count() as f64 / y.len().max(1) as f64;
+        let own_loss = log_loss(&p, &y);
+        // One rate for all, and the very rate of those judged at that, is the least that it has to beat.
+        if own_loss.is_nan() || own_loss >= log_loss(&vec![rate; y.len()], &y) {
+            return Ok(false);
+        }
+        (self.auc, self.log_loss) = (roc_auc(&p, &y), Some(own_loss));
         let scaled = Scaled::new(&matrix, &all);
         let fit = fit_logistic(&scaled, labels, L2, None)?;
         let covariance = clustered_covariance(&scaled, labels, &groups, &fit);
@@ -157,7 +162,7 @@ impl NaturalReturns {
             (lost.rank, sigmoid(scaled.log_odds(&matrix, row, &fit.beta)), variance.max(0.0).sqrt())
         };
         self.chances = now.par_iter().enumerate().map(chance).collect();
-        Ok(())
+        Ok(true)
     }
 
     /// The chance of a customer who is lost on the day, by rank, and the standard error of its log-odds; `None`
@@ -228,7 +233,7 @@ impl fmt::Display for NaturalReturns {
         )?;
         match self.auc {
             Some(auc) => write!(f, "; told apart with AUC {auc:.2}"),
-            None => write!(f, "; too few to tell them apart, one chance for all"),
+            None => write!(f, "; they cannot be told apart, one chance for all"),
         }
     }
 }

@@ -110,10 +110,10 @@ impl From<Interval> for ValuePerReturn {
 /// λ    = (r + x) / (α + t_x)         the customer's rate while there, by MBG/NBD
 /// m    = (Σ own amounts + 2 M) / (n + 2), M everyone's mean
 /// ```
-/// D are the days looked ahead; all before margin. Lives that have not ended by the day are censored.
+/// D are the days looked ahead, at most those for which a second life was followed; all before margin. Lives that have not ended by the day are censored.
 #[derive(Clone, Debug, Serialize)]
 pub struct SecondLives {
-    /// Days looked ahead.
+    /// Days looked ahead: as many as asked for, and no more than a second life was followed for.
     pub days: i32,
     /// Customers who came back by themselves.
     pub returners: usize,
@@ -147,14 +147,16 @@ impl SecondLives {
             }
         }
         let curve = KaplanMeier::new(&times, &ended);
+        // Nobody was followed for longer, and what lies beyond is not known.
+        let known_days = times.iter().copied().max().unwrap_or(0).clamp(0, days.max(0));
         let mean_days = (times.len() >= LEAST_RETURNERS).then(|| {
-            // The curve is flat between its steps; beyond the longest time it is taken to stay where it is.
+            // The curve is flat between its steps.
             let (mut area, mut from, mut height) = (0.0, 0, 1.0);
-            for step in curve.steps().iter().filter(|step| step.time < days) {
+            for step in curve.steps().iter().filter(|step| step.time < known_days) {
                 area += height * f64::from(step.time - from);
                 (from, height) = (step.time, step.survival);
             }
-            area + height * f64::from(days - from)
+            area + height * f64::from(known_days - from)
         });
         let (mut sum, mut n) = (0.0, 0_usize);
         for life in lapses.lives() {
@@ -163,7 +165,7 @@ impl SecondLives {
             n += net.len();
         }
         let mean_amount = if n > 0 { sum / n as f64 } else { f64::NAN };
-        SecondLives { days, returners: times.len(), mean_days, mean_amount }
+        SecondLives { days: known_days, returners: times.len(), mean_days, mean_amount }
     }
 
     /// What an order of a customer brings, before margin; NaN without amounts.
