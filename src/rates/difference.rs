@@ -69,6 +69,15 @@ impl TwoArms {
         )
     }
 
+    fn counted(&self) -> Stratum {
+        Stratum {
+            exposed_events: self.treated_successes,
+            exposed: self.treated as f64,
+            other_events: self.control_successes,
+            others: self.control as f64,
+        }
+    }
+
     fn weight(&self) -> f64 {
         let (treated, control) = (self.treated as f64, self.control as f64);
         treated * control / (treated + control)
@@ -100,17 +109,6 @@ impl TwoArms {
         let a = (std::f64::consts::PI + angle) / 3.0;
         let second = (2.0 * b * a.cos() - third).clamp((-difference).max(0.0), (1.0 - difference).min(1.0));
         ((second + difference).clamp(0.0, 1.0), second)
-    }
-}
-
-impl From<&TwoArms> for Stratum {
-    fn from(arms: &TwoArms) -> Self {
-        Stratum {
-            exposed_events: arms.treated_successes,
-            exposed: arms.treated as f64,
-            other_events: arms.control_successes,
-            others: arms.control as f64,
-        }
     }
 }
 
@@ -225,7 +223,7 @@ pub fn miettinen_nurminen(strata: &[TwoArms], level: f64) -> Option<Difference> 
 pub fn rate_difference(strata: &[TwoArms], level: f64) -> Option<Difference> {
     let found = miettinen_nurminen(strata, level)?;
     let compared: Vec<Stratum> =
-        strata.iter().filter(|stratum| stratum.compares()).map(Stratum::from).collect();
+        strata.iter().filter(|stratum| stratum.compares()).map(TwoArms::counted).collect();
     let Some(few) = exact(&compared, level) else { return Some(found) };
     Some(Difference {
         low: found.low.min(few.low),

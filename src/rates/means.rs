@@ -241,28 +241,35 @@ pub fn ratio_over(a: (f64, f64), b: (f64, f64, f64), covariance: f64, level: f64
     if !(low <= b && b <= high) {
         return None;
     }
-    let of = |reach: f64| {
-        let error = reach / z;
+    // Of a and b from 0 on; the ratio changes its sign with each.
+    let turned = (a.0 < 0.0) != (b < 0.0);
+    let (least, most) = if b < 0.0 { (-high, -low) } else { (low, high) };
+    let (a, b, covariance) = ((a.0.abs(), a.1), b.abs(), if turned { -covariance } else { covariance });
+    if !(a.0.is_finite() && a.1 >= 0.0 && a.1.is_finite() && covariance.is_finite() && most.is_finite()) {
+        return None;
+    }
+    // The quadratic's root: a/(b + reach) or, towards 0, a/(b − reach), but for the doubt about a.
+    let root = |reach: f64, is_near: bool| {
         // No stronger than two such errors allow.
-        let most = a.1 * error;
-        fieller(a, (b, error), covariance.clamp(-most, most), level)
+        let bound = a.1 * reach / z;
+        let q = b * b - reach * reach;
+        let m = a.0 * b - z * z * covariance.clamp(-bound, bound);
+        let c = a.0 * a.0 - z * z * a.1 * a.1;
+        let both = m + (m * m - q * c).sqrt();
+        let root = if is_near { both / q } else { c / both };
+        // Nothing is spent.
+        let root = if c == 0.0 && both == 0.0 { 0.0 } else { root };
+        root.is_finite().then_some(root)
     };
-    let (near, far) = if b < 0.0 { (high - b, b - low) } else { (b - low, high - b) };
-    Some(match (of(near)?, of(far)?) {
-        (RatioInterval::Everything, _) | (_, RatioInterval::Everything) => RatioInterval::Everything,
-        (one, other) => {
-            let ends = |set| match set {
-                RatioInterval::Between { low, high } => (low, high, true),
-                RatioInterval::Outside { below, above } => (above, below, false),
-                RatioInterval::Everything => (f64::NAN, f64::NAN, false),
-            };
-            // Of a positive b the larger end is that which b near 0 gives, of a negative one the smaller.
-            let ((one_low, one_high, bounded), (other_low, other_high, _)) = (ends(one), ends(other));
-            let (least, most) = if b < 0.0 { (one_low, other_high) } else { (other_low, one_high) };
-            match bounded {
-                true => RatioInterval::Between { low: least, high: most },
-                false => RatioInterval::Outside { below: most, above: least },
-            }
-        }
+    let (Some(near), Some(far)) = (root(b - least, true), root(most - b, false)) else {
+        return Some(RatioInterval::Everything);
+    };
+    let is_bounded = least > 0.0;
+    let (near, far) = if turned { (-near, -far) } else { (near, far) };
+    Some(match (is_bounded, turned) {
+        (true, false) => RatioInterval::Between { low: far, high: near },
+        (true, true) => RatioInterval::Between { low: near, high: far },
+        (false, false) => RatioInterval::Outside { below: near, above: far },
+        (false, true) => RatioInterval::Outside { below: far, above: near },
     })
 }
