@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use winback::campaign::PlanOutcome;
 use winback::evaluate::Campaign;
+use winback::evidence::Evidence;
 use winback::losses::{LapseRule, Losses};
 use winback::report::Report;
 use winback::winback::PlanSheet;
@@ -140,7 +141,7 @@ impl Options {
             None => None,
         };
         let outcome = match &measured {
-            Some(sheet) => Some(self.outcome(sheet, &history, &evidence, training.horizon_days)?),
+            Some(sheet) => Some(outcome(sheet, &history, &evidence, losses.lapses().rule())?),
             None => None,
         };
         progress.step("making the page");
@@ -157,19 +158,14 @@ impl Options {
         eprintln!("written to {}", self.out.display());
         Ok(())
     }
+}
 
-    fn outcome(
-        &self,
-        sheet: &PlanSheet,
-        history: &History,
-        evidence: &winback::evidence::Evidence,
-        horizon_days: i32,
-    ) -> winback::Result<PlanOutcome> {
-        PlanOutcome::params().with_lapse_rule(LapseRule::default().with_horizon_days(horizon_days)).measure(
-            sheet,
-            history,
-            evidence.contacts(),
-            None,
-        )
-    }
+/// What the campaign of a plan brought; who has lapsed again is told by the rule of the page.
+fn outcome(
+    sheet: &PlanSheet,
+    history: &History,
+    evidence: &Evidence,
+    rule: &LapseRule,
+) -> winback::Result<PlanOutcome> {
+    PlanOutcome::params().with_lapse_rule(rule.clone()).measure(sheet, history, evidence.contacts(), None)
 }

@@ -156,6 +156,7 @@ impl PlanOutcomeParams {
             }
         }
         adjust_each(&mut each);
+        adjust(by_cause.iter_mut().map(|(.., effect)| effect));
         let mut between = Vec::new();
         if group.has_lots() {
             for (place, &one) in names.iter().enumerate() {
@@ -172,7 +173,7 @@ impl PlanOutcomeParams {
         let mut notes = self.notes(&group, &names, until);
         let (strata, n_strata) = all.strata();
         let pair = Pair::new(&all, 1, &strata, n_strata);
-        let lapsed_again = match self.lapsed_again(&group, history, until) {
+        let mut lapsed_again = match self.lapsed_again(&group, history, until) {
             Ok(did) => Some(pair.rate(Measured::Returned, &did, self.level)),
             Err(error) => {
                 notes.push(format!("who has lapsed again is not known: {error}"));
@@ -189,7 +190,9 @@ impl PlanOutcomeParams {
         if is_interim {
             overall.verdict = Verdict::Interim;
             let between = between.iter_mut().map(|pair| &mut pair.effect);
-            let all = overall.effects.iter_mut().chain(&mut each).chain(between);
+            let by_cause = by_cause.iter_mut().map(|(.., effect)| effect);
+            let all = overall.effects.iter_mut().chain(&mut each).chain(between).chain(by_cause);
+            let all = all.chain(&mut lapsed_again);
             all.for_each(|effect| (effect.p, effect.p_adjusted) = (None, None));
         }
         let ledger = Ledger::of(&group, &pair, self.level, self.acquisition_cost_amount);

@@ -16,6 +16,10 @@ use crate::history::{History, Holds, Need, SideColumn, SideInput};
 
 /// So many known values are named where one is not known.
 const NEAREST: usize = 8;
+/// So many values that are none, known values and letters are compared at most.
+const MOST_WRONG: usize = 5;
+const MOST_KNOWN: usize = 10_000;
+const MOST_LETTERS: usize = 40;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,24 +141,31 @@ impl Changes {
     }
 }
 
-/// Of the known values, those nearest to any that is none of them, the nearest first, and how many there are beside.
+/// Of the known values, those nearest to any that is none of them, the nearest first, and how many there are in all.
+/// Of very many only the first are looked at, so that an error does not take longer than what it is about.
 fn nearest(known: &[String], wrong: &BTreeSet<String>) -> Vec<String> {
-    let far = |value: &String| wrong.iter().map(|wrong| edits(wrong, value)).min().unwrap_or(usize::MAX);
-    let mut all: Vec<(usize, &String)> = known.iter().map(|value| (far(value), value)).collect();
+    let far = |value: &String| {
+        let distances = wrong.iter().take(MOST_WRONG).map(|wrong| edits(wrong, value));
+        distances.min().unwrap_or(usize::MAX)
+    };
+    let mut all: Vec<(usize, &String)> =
+        known.iter().take(MOST_KNOWN).map(|value| (far(value), value)).collect();
     all.sort_unstable();
     let mut words: Vec<String> = all.iter().take(NEAREST).map(|(_, value)| (*value).clone()).collect();
-    if all.len() > NEAREST {
-        words.push(format!("… ({} in all)", all.len()));
+    if known.len() > NEAREST {
+        words.push(format!("… ({} in all)", known.len()));
     }
     words
 }
 
 /// How many letters have to be put in, left out or changed to make one text of the other (Levenshtein), whatever
-/// their case.
+/// their case. Only the first letters count.
 fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().collect();
+    let letters =
+        |text: &str| text.chars().take(MOST_LETTERS).flat_map(char::to_lowercase).collect::<Vec<char>>();
+    let (one, other) = (letters(one), letters(other));
     let mut before: Vec<usize> = (0..=other.len()).collect();
-    for (row, letter) in one.to_lowercase().chars().enumerate() {
+    for (row, letter) in one.into_iter().enumerate() {
         let mut diagonal = row;
         before[0] = row + 1;
         for (column, &wanted) in other.iter().enumerate() {

@@ -32,7 +32,9 @@ pub(super) fn cards(losses: &Losses, plan: Option<&WinbackPlan>) -> Vec<Card> {
             format!("is what the plan should add, for a cost of {}", whole(plan.outlook.cost_amount)),
         )),
         None => {
-            let findings = losses.systemic().map_or(0, |systemic| systemic.findings().count());
+            let findings = losses
+                .systemic()
+                .map_or(0, |systemic| systemic.findings().count() + systemic.recent_findings().count());
             let found = findings + losses.drops().rows.len();
             cards.push(card(
                 found.to_string(),
@@ -51,8 +53,9 @@ pub(super) fn actions(losses: &Losses, plan: Option<&WinbackPlan>) -> Vec<String
     if let Some(first) = best.first() {
         let ids: Vec<&str> = best.iter().take(NAMED).map(|row| row.customer_id.as_str()).collect();
         let on = first.first_step_on.map_or_else(String::new, |day| format!(" from {day} on"));
+        let customers = if best.len() == 1 { "customer" } else { "customers" };
         actions.push(format!(
-            "Contact the {} customers of the plan{on}, first {}.",
+            "Contact the {} {customers} of the plan{on}, first {}.",
             whole(best.len() as f64),
             list(&ids)
         ));
@@ -72,6 +75,12 @@ pub(super) fn actions(losses: &Losses, plan: Option<&WinbackPlan>) -> Vec<String
         actions.push(format!(
             "Find out what is wrong with {}: {:.0} customers a year more than expected are lost there{amount}.",
             worst.what, worst.customers_per_year
+        ));
+    }
+    if let Some((row, _)) = losses.systemic().and_then(|systemic| systemic.recent_findings().next()) {
+        actions.push(format!(
+            "Find out what happened lately at {} {}: more are lost there than before.",
+            row.segment, row.value
         ));
     }
     if let Some(drop) = losses.drops().rows.first() {

@@ -98,10 +98,11 @@ impl<'a> Report<'a> {
         }
         if let Some(outcome) = self.plan_outcome {
             let effects = outcome.overall().effects().iter().chain(outcome.offers());
-            sections.push(what_it_brought(lines_of(outcome), brought::effects(effects)?));
+            sections.push(what_it_brought("campaign", lines_of(outcome), brought::effects(effects)?));
         }
         if let Some(outcome) = self.outcome {
-            sections.push(what_it_brought(lines_of(outcome), brought::effects(outcome.effects())?));
+            let figure = brought::effects(outcome.effects())?;
+            sections.push(what_it_brought("experiment", lines_of(outcome), figure));
         }
         sections.extend([self.what_drives()?, self.can_it_be_trusted()?, self.what_was_read()]);
         let page = Page {
@@ -187,7 +188,7 @@ impl<'a> Report<'a> {
     }
 
     fn is_it_us(&self) -> Section {
-        let mut lines = Vec::new();
+        let (mut lines, mut notes) = (Vec::new(), Vec::new());
         let mut rows = Vec::new();
         if let Some(systemic) = self.losses.systemic() {
             let of = |verdict| {
@@ -202,10 +203,20 @@ impl<'a> Report<'a> {
             ));
             let is_told = |row: &&Finding| row.cause.is_none() && row.lift.is_some();
             let mut found: Vec<&Finding> = systemic.rows.iter().filter(is_told).collect();
+            let lately = |row: &Finding| match &row.recent {
+                Some(recent) if recent.verdict == Verdict::Systemic => {
+                    format!("Systemic, lift {}", or_dash(recent.lift, |lift| format!("{lift:.2}")))
+                }
+                Some(recent) if recent.differs => {
+                    format!("other than before, lift {}", or_dash(recent.lift, |lift| format!("{lift:.2}")))
+                }
+                _ => String::new(),
+            };
             let place = |row: &Finding| match row.verdict {
                 Verdict::Systemic => 0,
-                Verdict::Individual => 1,
-                _ => 2,
+                _ if !lately(row).is_empty() => 1,
+                Verdict::Individual => 2,
+                Verdict::Insufficient => 3,
             };
             found.sort_by_key(|row| (place(row), std::cmp::Reverse(row.exposed)));
             rows.extend(found.iter().take(LISTED).map(|row| {
@@ -220,8 +231,12 @@ impl<'a> Report<'a> {
                         or_dash(row.high, |high| format!("{high:.2}"))
                     ),
                     told(row.verdict),
+                    lately(row),
                 ]
             }));
+            if found.len() > LISTED {
+                notes.push(format!("{} more values are not shown.", found.len() - LISTED));
+            }
         }
         lines.extend(lines_of(self.losses.drops()));
         for prevention in self.losses.prevention().iter().take(LISTED) {
@@ -230,13 +245,16 @@ impl<'a> Report<'a> {
         for change in self.losses.changes().unwrap_or_default().iter().take(LISTED) {
             lines.push(format!("What was changed: {change}."));
         }
-        let head = ["where", "lost", "expected", "lift", "95 %", "verdict"];
+        let head = ["where", "lost", "expected", "lift", "95 %", "verdict", "in the last half year alone"];
         let mut tables: Vec<Table> = Table::of("", &head, rows).into_iter().collect();
         if let Some(incidents) = self.losses.incidents() {
             let number = |value: Option<f64>| or_dash(value, |value| format!("{value:.2}"));
             let rows = incidents.rows.iter().take(LISTED).map(|row| {
                 vec![
-                    row.kind.replace('_', " "),
+                    match row.overlaps {
+                        true => format!("{}, of those above", row.kind.replace('_', " ")),
+                        false => row.kind.replace('_', " "),
+                    },
                     format!("{} of {}", row.lost, row.exposed),
                     or_dash(row.expected, |expected| format!("{expected:.0}")),
                     number(row.lift),
@@ -251,7 +269,7 @@ impl<'a> Report<'a> {
                 rows.collect(),
             ));
         }
-        Section { id: "is-it-us", title: "Is it us?", lines, tables, ..Section::default() }
+        Section { id: "is-it-us", title: "Is it us?", lines, tables, notes, ..Section::default() }
     }
 
     fn who_may_follow(&self) -> Section {
@@ -354,10 +372,14 @@ impl<'a> Report<'a> {
     }
 }
 
-fn what_it_brought(lines: Vec<String>, figure: Option<Figure>) -> Section {
+fn what_it_brought(id: &'static str, lines: Vec<String>, figure: Option<Figure>) -> Section {
     Section {
-        id: "campaign",
-        title: "What did the campaign bring?",
+        id,
+        title: if id == "campaign" {
+            "What did the campaign bring?"
+        } else {
+            "What did the experiment bring?"
+        },
         lines,
         figures: figure.into_iter().collect(),
         ..Section::default()

@@ -36,7 +36,7 @@ const COLUMNS: usize = 5;
 /// ln(p₀ / (1 − p₀)) = β₀ + Σ β x,   x: ln(1 + days lost), ln(1 + days of the first life), ln purchases,
 ///                     of the first life, lives before this one, ln(1 + incidents), and one column per stated cause of 10 rows or more
 /// ```
-/// Standard errors are clustered by customer; the penalty is ½ ‖β‖² on standardised columns.
+/// Standard errors are clustered by customer, those of one rate too; the penalty is ½ ‖β‖² on standardised columns.
 #[derive(Clone, Debug, Serialize)]
 pub struct NaturalReturns {
     /// The window in which a purchase is a return, in days.
@@ -99,7 +99,7 @@ impl NaturalReturns {
         }
         if returned.min(labels.len() - returned) < LEAST_OUTCOMES || !found.fit(&past, &labels, &now)? {
             let rate = (returned as f64 + 0.5) / (labels.len() as f64 + 1.0);
-            let error = (1.0 / (rate * (1.0 - rate) * (labels.len() as f64 + 1.0))).sqrt();
+            let error = error_of_one_rate(&past, rate);
             found.chances = now.iter().map(|lost| (lost.rank, rate, error)).collect();
         }
         Ok(found)
@@ -178,6 +178,19 @@ impl NaturalReturns {
         let n = self.chances.len();
         (n > 0).then(|| self.chances.iter().map(|(_, p, _)| p).sum::<f64>() / n as f64)
     }
+}
+
+/// The standard error of the log-odds of one rate for all. Rows of one customer (they stand together) are alike, so that it is
+/// that of their sums, and no less than that of so many independent rows.
+fn error_of_one_rate(past: &[Lost], rate: f64) -> f64 {
+    let rows = past.len() as f64 + 1.0;
+    let apart = |own: &[Lost]| {
+        let returned = own.iter().filter(|lost| lost.returned).count() as f64;
+        (returned - rate * own.len() as f64).powi(2)
+    };
+    let of_customers: f64 = past.chunk_by(|one, other| one.rank == other.rank).map(apart).sum();
+    let spread = rate * (1.0 - rate);
+    (of_customers / rows).max(spread).sqrt() / (spread * rows.sqrt())
 }
 
 /// What customers stated, by rank, and what happened to them.

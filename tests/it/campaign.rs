@@ -133,14 +133,18 @@ fn a_ratio_over_what_may_be_nothing_is_unbounded() {
     let ends = |b: (f64, f64, f64)| ratio_over((2.0, 0.0), b, 0.0, 0.95).unwrap();
     let near = |found: f64, expected: f64| close(found, expected, 1e-6);
     let RatioInterval::Between { low, high } = ends((0.05, 0.01, 0.08)) else { panic!("unbounded") };
-    (near(low, 25.0), near(high, 200.0));
+    near(low, 25.0);
+    near(high, 200.0);
     let RatioInterval::Between { low, high } = ends((-0.05, -0.1, -0.02)) else { panic!("unbounded") };
-    (near(low, -100.0), near(high, -20.0));
+    near(low, -100.0);
+    near(high, -20.0);
     // It may be that nobody came back for it, however few returned without it.
     let RatioInterval::Outside { below, above } = ends((0.01, -0.04, 0.02)) else { panic!("bounded") };
-    (near(below, -50.0), near(above, 100.0));
+    near(below, -50.0);
+    near(above, 100.0);
     let RatioInterval::Outside { below, above } = ends((-0.01, -0.04, 0.02)) else { panic!("bounded") };
-    (near(below, -50.0), near(above, 100.0));
+    near(below, -50.0);
+    near(above, 100.0);
     assert!(ratio_over((2.0, 0.0), (0.1, 0.2, 0.3), 0.0, 0.95).is_none());
 }
 

@@ -53,14 +53,16 @@ pub(crate) fn judge(panel: &Panel, params: &SystemicParams) -> Systemic {
     let of_recent = if halves.is_some() { RECENT_FRACTION } else { 0.0 };
     assign_q(&mut rows, params.budget_fraction * (1.0 - of_recent));
     rows.iter_mut().for_each(|row| row.finding.decide(params));
-    if halves.is_some() {
+    let found = retest(panel, params, &mut rows, &[]);
+    if let Some([recent, _]) = &halves {
         assign_q(&mut recents, params.budget_fraction * of_recent);
         recents.iter_mut().for_each(|row| row.finding.decide(params));
+        // What holds over all landmarks explains what is recent too.
+        retest(recent, params, &mut recents, &found);
         let halves =
             recents.into_iter().zip(earlier).map(|(row, earlier)| Halves { recent: row.finding, earlier });
         recent::attach(rows.iter_mut().map(|row| &mut row.finding).zip(halves), params);
     }
-    let found = retest(panel, params, &mut rows);
     attach_causes(panel, params, &mut rows, &found);
     let totals = totals(panel, &rows, &found);
     let customers = panel.customers.chunk_by(|a, b| a == b).count();
@@ -150,14 +152,16 @@ fn assign_q(rows: &mut [Row], budget_fraction: f64) {
     }
 }
 
-/// Findings from the strongest on; each further one is tested again within the strata of those before it.
-fn retest(panel: &Panel, params: &SystemicParams, rows: &mut [Row]) -> Vec<usize> {
+/// Findings from the strongest on, after those that are `known`; each further one is tested again within the strata of
+/// those before it.
+fn retest(panel: &Panel, params: &SystemicParams, rows: &mut [Row], known: &[usize]) -> Vec<usize> {
     let systemic = |row: &usize, rows: &[Row]| rows[*row].finding.verdict == Verdict::Systemic;
-    let mut candidates: Vec<usize> = (0..rows.len()).filter(|row| systemic(row, rows)).collect();
+    let mut candidates: Vec<usize> =
+        (0..rows.len()).filter(|row| systemic(row, rows) && !known.contains(row)).collect();
     candidates.sort_by(|&a, &b| rows[a].p.total_cmp(&rows[b].p).then(a.cmp(&b)));
     let (mut strata, mut count) = (panel.strata.clone(), panel.strata_count);
     let mut found: Vec<usize> = Vec::new();
-    for candidate in candidates {
+    for candidate in known.iter().copied().chain(candidates) {
         if rows[candidate].finding.explained_by.is_some() {
             continue;
         }

@@ -14,8 +14,10 @@ use super::world::World;
 use crate::logs::SplitMix;
 use crate::support::TempDir;
 
+type Writer = fn(&Path) -> Result<()>;
+
 /// Everything that writes a file, with the ending it wants.
-const WRITERS: [(&str, fn(&Path) -> Result<()>); 6] = [
+const WRITERS: [(&str, Writer); 6] = [
     ("csv", |path| write(&df!["x" => (0..200_000).collect::<Vec<i32>>()].unwrap(), path)),
     ("parquet", |path| {
         let mut random = SplitMix(1);
