@@ -6,6 +6,9 @@ use super::experiment::Experiment;
 use crate::rates::{LEAST_BUYERS, LEAST_EVENTS, Moments, TwoArms, holm, rate_difference, tail_factor, welch};
 use crate::winback::Measured;
 
+/// With fewer who spent anything in an arm, its mean is that of a handful, and no interval of it is to be believed.
+const LEAST_SPENDERS: u64 = 20;
+
 /// Strata in which either arm has fewer customers are merged into one.
 const LEAST_IN_STRATUM: u64 = 5;
 
@@ -193,6 +196,12 @@ impl<'a> Pair<'a> {
             return effect;
         }
         let spent = least(&|row| value[row] != 0.0);
+        if spent < LEAST_SPENDERS {
+            effect.note = Some(format!(
+                "insufficient for money: only {spent} spent anything in the smaller arm, {LEAST_SPENDERS} are needed; judge by the rate"
+            ));
+            return effect;
+        }
         if spent < LEAST_BUYERS {
             effect.note = Some(format!(
                 "only {spent} spent anything in the smaller arm: below {LEAST_BUYERS} such an interval may \

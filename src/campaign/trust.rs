@@ -43,7 +43,7 @@ pub enum Trust {
     /// Every check passed.
     #[serde(rename = "trusted")]
     Trusted,
-    /// The planned split was not stated, and the arms fit none that is common.
+    /// The planned split was not stated, and the arms fit none that is common; or customers who were held out have been contacted.
     #[serde(rename = "doubtful")]
     Doubtful,
     /// The arms were not split as planned, or differ in what was known before.

@@ -94,11 +94,19 @@ impl fmt::Display for Outcome {
             writeln!(f, "  balance of `{}`: p {:.4}", check.column, check.p)?;
         }
         match self.trust {
-            Trust::Trusted => {
+            Trust::Trusted if ratio.stated => {
                 writeln!(f, "  trust: the arms look as an assignment by chance would leave them")?
             }
-            Trust::Doubtful => {
+            Trust::Trusted => writeln!(
+                f,
+                "  trust: the arms look as an assignment by chance would leave them, if that is how they were to be split; state \
+                 the split to be sure"
+            )?,
+            Trust::Doubtful if ratio.p < BROKEN_P => {
                 writeln!(f, "  trust: doubtful, the sizes fit no common split; state the planned one")?;
+            }
+            Trust::Doubtful => {
+                writeln!(f, "  trust: doubtful, too many who were held out have been contacted")?;
             }
             Trust::DoNotTrust => {
                 writeln!(

@@ -57,6 +57,9 @@ pub struct SuddenDrop {
     pub kind: DropKind,
     /// How many regulars there were.
     pub regulars: usize,
+    /// Whether the value loses more than its share from all days looked from alike, as [`Systemic`](super::Systemic) says: then
+    /// regulars leave faster all the time, and the fall may not be sudden.
+    pub steady: bool,
 }
 
 /// How to look for sudden drops.
@@ -180,6 +183,7 @@ impl DropParams {
                     p: (fall.p / self.budget_fraction).min(1.0),
                     kind: if found.moved >= MOSTLY { DropKind::Moved } else { DropKind::Lost },
                     regulars: found.regulars,
+                    steady: false,
                 };
                 (fall.z, row)
             })
@@ -229,6 +233,12 @@ impl fmt::Display for Drops {
                 row.date_high,
                 row.p
             )?;
+            if row.steady {
+                writeln!(
+                    f,
+                    "    it loses more all along, as said above, so that nothing may have happened on that day"
+                )?;
+            }
         }
         if let Some(drop) = &self.business {
             let percent = 100.0 * drop.size;

@@ -23,6 +23,9 @@ use crate::history::History;
 use crate::model::ChurnModel;
 use crate::snapshot::{Cutoffs, Snapshots};
 
+/// After so many days without an order the page says so.
+const QUIET_DAYS: i32 = 7;
+
 /// How many similar lost customers are named.
 const SIMILAR: usize = 3;
 
@@ -104,6 +107,19 @@ impl LossesParams {
             }
             Err(error) => return Err(error),
         };
+        let silent = as_of.days_since(history.last_order());
+        if silent > QUIET_DAYS {
+            left_out.push(format!(
+                "orders after {}: the log has none in the {silent} days up to {as_of}, so that all customers look silent for as long",
+                history.last_order()
+            ));
+        }
+        let learned = model.provenance().labelled_until;
+        if learned > as_of {
+            left_out.push(format!(
+                "a model of that day: this one has learned from orders up to {learned}, which nobody knew on {as_of}"
+            ));
+        }
         let statuses = lapses.statuses(history);
         let attrition = attrition(history, &lapses);
         let profiles = profiles(history, &lapses);
@@ -119,9 +135,9 @@ impl LossesParams {
         let causes = evidence.reasons().map(|reasons| reasons.known_by(as_of).causes(history));
 
         let mut systemic = self.systemic(history, as_of, horizon_days, causes.as_deref(), &mut left_out)?;
-        let drops = self.drops.find(history, as_of)?;
+        let mut drops = self.drops.find(history, as_of)?;
         if let Some(systemic) = &mut systemic {
-            set_beside(systemic, &drops);
+            set_beside(systemic, &mut drops);
         }
 
         let find = |incidents| IncidentLosses::find(history, as_of, horizon_days, incidents);

@@ -1,7 +1,7 @@
 //! Which findings is a customer exposed to?
 
 use super::drops::{DropKind, Drops, SuddenDrop};
-use super::systemic::{DropBeside, Systemic};
+use super::systemic::{DropBeside, Systemic, Verdict};
 use crate::day::Day;
 use crate::history::History;
 
@@ -39,13 +39,16 @@ impl<'a> Exposures<'a> {
     }
 }
 
-/// Sets each drop beside what is said of the losses at the same value.
-pub(super) fn set_beside(systemic: &mut Systemic, drops: &Drops) {
+/// Sets each drop beside what is said of the losses at the same value, and says of the drop what follows.
+pub(super) fn set_beside(systemic: &mut Systemic, drops: &mut Drops) {
     for row in systemic.rows.iter_mut().filter(|row| row.cause.is_none()) {
         let is_own = |drop: &&SuddenDrop| (&drop.segment, &drop.value) == (&row.segment, &row.value);
-        if let Some(&SuddenDrop { date, size, kind, .. }) = drops.rows.iter().find(is_own) {
-            row.beside(DropBeside { date, size, is_moved: kind == DropKind::Moved });
-        }
+        let Some(place) = drops.rows.iter().position(|drop| is_own(&drop)) else { continue };
+        let drop = &mut drops.rows[place];
+        let SuddenDrop { date, size, kind, .. } = *drop;
+        drop.steady =
+            row.verdict == Verdict::Systemic && row.recent.as_ref().is_some_and(|recent| !recent.differs);
+        row.beside(DropBeside { date, size, is_moved: kind == DropKind::Moved });
     }
 }
 

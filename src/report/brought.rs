@@ -2,6 +2,7 @@
 
 use super::chart::{self, Axis, Named, Series};
 use super::figure::{Figure, row};
+use super::section::Section;
 use super::words::{between, or_dash, percent, short, whole};
 use crate::campaign::{Effect, Measured, Outcome};
 use crate::error::Result;
@@ -85,4 +86,19 @@ pub(super) fn effects<'a>(all: impl IntoIterator<Item = &'a Effect>) -> Result<O
         head: vec!["arm", "contacted", "held out", "returned above the holdout", "95 %", "p, corrected"],
         rows: rows.collect(),
     }))
+}
+
+/// What is told of a campaign, or of another experiment.
+pub(super) fn section(id: &'static str, lines: Vec<String>, figure: Option<Figure>) -> Section {
+    Section {
+        id,
+        title: if id == "campaign" {
+            "What did the campaign bring?"
+        } else {
+            "What did the experiment bring?"
+        },
+        lines,
+        figures: figure.into_iter().collect(),
+        ..Section::default()
+    }
 }

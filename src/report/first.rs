@@ -83,7 +83,7 @@ pub(super) fn actions(losses: &Losses, plan: Option<&WinbackPlan>) -> Vec<String
             row.segment, row.value
         ));
     }
-    if let Some(drop) = losses.drops().rows.first() {
+    if let Some(drop) = losses.drops().rows.iter().find(|drop| !drop.steady) {
         actions.push(format!(
             "Look into what happened at {} {} about {}: sales to regulars fell there.",
             drop.segment, drop.value, drop.date

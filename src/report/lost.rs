@@ -4,6 +4,7 @@ use super::chart::{self, Axis, Named, Series};
 use super::figure::{Figure, ends, row};
 use super::words::{between, or_dash, percent, whole};
 use crate::error::Result;
+use crate::evidence::Cause;
 use crate::losses::{Attrition, Cohort, ReasonShares};
 
 /// So many cohorts are drawn at most, the latest.
@@ -139,7 +140,8 @@ pub(super) fn retention(attrition: &Attrition) -> Result<Option<Figure>> {
 }
 
 pub(super) fn causes(reasons: &ReasonShares) -> Result<Option<Figure>> {
-    let shown = || reasons.causes.iter().filter(|cause| cause.count > 0);
+    // An unknown cause is none of those known; how many there are, the caption says.
+    let shown = || reasons.causes.iter().filter(|cause| cause.count > 0 && cause.cause != Cause::Unknown);
     let named: Vec<Named> = shown()
         .map(|cause| Named {
             name: cause.cause.to_string(),

@@ -2,7 +2,6 @@
 
 use askama::Template;
 
-use super::figure::Figure;
 use super::section::{Card, Section, Table, lines_of};
 use super::words::{between, or_dash, percent, short, whole};
 use super::{brought, first, lost, planned, trust};
@@ -98,11 +97,11 @@ impl<'a> Report<'a> {
         }
         if let Some(outcome) = self.plan_outcome {
             let effects = outcome.overall().effects().iter().chain(outcome.offers());
-            sections.push(what_it_brought("campaign", lines_of(outcome), brought::effects(effects)?));
+            sections.push(brought::section("campaign", lines_of(outcome), brought::effects(effects)?));
         }
         if let Some(outcome) = self.outcome {
             let figure = brought::effects(outcome.effects())?;
-            sections.push(what_it_brought("experiment", lines_of(outcome), figure));
+            sections.push(brought::section("experiment", lines_of(outcome), figure));
         }
         sections.extend([self.what_drives()?, self.can_it_be_trusted()?, self.what_was_read()]);
         let page = Page {
@@ -369,20 +368,6 @@ impl<'a> Report<'a> {
             notes: notes.collect(),
             ..Section::default()
         }
-    }
-}
-
-fn what_it_brought(id: &'static str, lines: Vec<String>, figure: Option<Figure>) -> Section {
-    Section {
-        id,
-        title: if id == "campaign" {
-            "What did the campaign bring?"
-        } else {
-            "What did the experiment bring?"
-        },
-        lines,
-        figures: figure.into_iter().collect(),
-        ..Section::default()
     }
 }
 

@@ -267,8 +267,8 @@ struct Result {
     by_risk: f64,
     by_value: f64,
     by_segment: f64,
-    /// The best of these three, had it spent the whole budget, of which a plan keeps what may be redeemed by bad luck.
-    best_of_all_money: f64,
+    /// The same three, had they spent the whole budget, of which a plan keeps what may be redeemed by bad luck.
+    of_all_money: [f64; 3],
     covered: f64,
     predicted: f64,
 }
@@ -383,10 +383,7 @@ fn run(kind: Kind, customers: usize, seed: u64) -> Result {
         by_risk: down(&market, &by_risk, money),
         by_value: down(&market, &by_value, money),
         by_segment: down(&market, &by_segment, money),
-        best_of_all_money: [&by_risk, &by_value, &by_segment]
-            .map(|list| down(&market, list, budget))
-            .into_iter()
-            .fold(f64::MIN, f64::max),
+        of_all_money: [&by_risk, &by_value, &by_segment].map(|list| down(&market, list, budget)),
         covered: f64::from(u8::from(
             (outlook.profit_low_amount..=outlook.profit_high_amount).contains(&profit),
         )),
@@ -407,7 +404,7 @@ fn mean(kind: Kind, customers: usize, seeds: u64) -> Result {
         sum.by_risk += part * one.by_risk;
         sum.by_value += part * one.by_value;
         sum.by_segment += part * one.by_segment;
-        sum.best_of_all_money += part * one.best_of_all_money;
+        sum.of_all_money.iter_mut().zip(one.of_all_money).for_each(|(sum, one)| *sum += part * one);
         sum.covered += part * one.covered;
         sum.predicted += part * one.predicted;
     }

@@ -13,7 +13,7 @@ const LEVEL: f64 = 0.05;
 /// Within the strata of other findings a finding has to hold at this level, by itself.
 const RETEST_LEVEL: f64 = 0.025;
 /// Values with fewer customers are not tested, nor where fewer others are there to compare with.
-const LEAST_CUSTOMERS: usize = 20;
+pub(super) const LEAST_CUSTOMERS: usize = 20;
 /// Values with fewer customers do not count in the spread between values either.
 const LEAST_IN_FUNNEL: usize = 5;
 /// From so many values on they are judged against their spread.

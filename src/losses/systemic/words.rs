@@ -3,12 +3,15 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::judge::LEAST_CUSTOMERS;
 use super::{DropBeside, Finding, Recent, Systemic, Verdict};
 use crate::day::Day;
 use crate::error::counted;
 
 /// How many values that are no findings are shown.
 const SHOWN: usize = 5;
+/// Values of fewer customers are not even named.
+const LEAST_NAMED: usize = 5;
 
 /// Two digits after the point, or a dash.
 fn short(number: Option<f64>) -> String {
@@ -92,16 +95,42 @@ impl fmt::Display for Systemic {
 impl Systemic {
     /// The values that come nearest to a finding, so that a reader sees what was looked at.
     fn nearest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_shown = |row: &&Finding| row.cause.is_none() && row.lift.is_some() && row.q.is_some();
+        let is_shown = |row: &&Finding| {
+            row.cause.is_none() && row.lift.is_some_and(|lift| lift > 1.0) && row.q.is_some()
+        };
         let mut rows: Vec<&Finding> = self.rows.iter().filter(is_shown).collect();
         let q = |row: &Finding| row.q.unwrap_or(1.0);
         rows.sort_by(|a, b| {
             q(a).total_cmp(&q(b)).then(b.lift.partial_cmp(&a.lift).unwrap_or(Ordering::Equal))
         });
+        rows.truncate(SHOWN);
+        rows.retain(|row| !is_told_lately(row));
         if !rows.is_empty() {
             writeln!(f, "  none; nearest to it:")?;
         }
-        rows.into_iter().take(SHOWN).filter(|row| !is_told_lately(row)).try_for_each(|row| self.row(row, f))
+        rows.into_iter().try_for_each(|row| self.row(row, f))?;
+        self.untested(f)
+    }
+
+    /// Values of too few customers that seem to lose more; so few may do so by chance.
+    fn untested(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let above = |row: &&Finding| {
+            let is_small = row.cause.is_none() && row.q.is_none() && row.customers >= LEAST_NAMED;
+            is_small && row.lift.is_some_and(|lift| lift > 1.0)
+        };
+        let mut rows: Vec<&Finding> = self.rows.iter().filter(above).collect();
+        rows.sort_by(|a, b| b.lift.partial_cmp(&a.lift).unwrap_or(Ordering::Equal));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        write!(f, "  not tested, for fewer than {LEAST_CUSTOMERS} customers there or elsewhere:")?;
+        for (place, Finding { segment, value, lost, exposed, lift, .. }) in
+            rows.iter().take(SHOWN).enumerate()
+        {
+            let comma = if place == 0 { "" } else { "," };
+            write!(f, "{comma} {segment} {value} {lost} of {exposed}, lift {}", short(*lift))?;
+        }
+        writeln!(f)
     }
 
     /// The values, no findings over all landmarks, whose recent losses are others than before, or whose regulars fell.
