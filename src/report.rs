@@ -7,10 +7,10 @@
 mod words;
 mod chart;
 mod figure;
+mod section;
 mod lost;
 mod trust;
 mod brought;
-mod section;
 mod planned;
 mod first;
 mod page;
