@@ -167,5 +167,5 @@ fn outcome(
     evidence: &Evidence,
     rule: &LapseRule,
 ) -> winback::Result<PlanOutcome> {
-    PlanOutcome::params().with_lapse_rule(rule.clone()).measure(sheet, history, evidence.contacts(), None)
+    PlanOutcome::params().with_lapse_rule(*rule).measure(sheet, history, evidence.contacts(), None)
 }
