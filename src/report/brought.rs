@@ -89,16 +89,10 @@ pub(super) fn effects<'a>(all: impl IntoIterator<Item = &'a Effect>) -> Result<O
 }
 
 /// What is told of a campaign, or of another experiment.
-pub(super) fn section(id: &'static str, lines: Vec<String>, figure: Option<Figure>) -> Section {
-    Section {
-        id,
-        title: if id == "campaign" {
-            "What did the campaign bring?"
-        } else {
-            "What did the experiment bring?"
-        },
-        lines,
-        figures: figure.into_iter().collect(),
-        ..Section::default()
-    }
+pub(super) fn section(
+    (id, title): (&'static str, &'static str),
+    lines: Vec<String>,
+    figure: Option<Figure>,
+) -> Section {
+    Section { id, title, lines, figures: figure.into_iter().collect(), ..Section::default() }
 }

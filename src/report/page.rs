@@ -97,11 +97,13 @@ impl<'a> Report<'a> {
         }
         if let Some(outcome) = self.plan_outcome {
             let effects = outcome.overall().effects().iter().chain(outcome.offers());
-            sections.push(brought::section("campaign", lines_of(outcome), brought::effects(effects)?));
+            let named = ("campaign", "What did the campaign bring?");
+            sections.push(brought::section(named, lines_of(outcome), brought::effects(effects)?));
         }
         if let Some(outcome) = self.outcome {
             let figure = brought::effects(outcome.effects())?;
-            sections.push(brought::section("experiment", lines_of(outcome), figure));
+            let named = ("experiment", "What did the experiment bring?");
+            sections.push(brought::section(named, lines_of(outcome), figure));
         }
         sections.extend([self.what_drives()?, self.can_it_be_trusted()?, self.what_was_read()]);
         let page = Page {
