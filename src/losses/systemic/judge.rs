@@ -430,6 +430,32 @@ mod tests {
     }
 
     #[test]
+    fn what_began_lately_is_told_of_the_store_and_not_of_its_region() {
+        let mut panel = panel(4_000, 8);
+        panel.recent_from = Some(30);
+        for record in 0..panel.records() {
+            let fails = panel.columns[0].codes[record] == 0 && panel.strata[record] >= 30;
+            panel.lost[record] =
+                record.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 101 < if fails { 60 } else { 25 };
+        }
+        let store = &panel.columns[0];
+        panel.columns.push(PanelColumn {
+            name: "region".into(),
+            values: (0..4).map(|value| value.to_string()).collect(),
+            codes: store.codes.iter().map(|code| code / 2).collect(),
+        });
+        let found = judge(&panel, &Systemic::params().with_minimum_lift(1.25));
+        let lately =
+            |row: &Finding| row.recent.as_ref().is_some_and(|recent| recent.verdict == Verdict::Systemic);
+        let told: Vec<(&str, &str)> =
+            found.rows.iter().filter(|row| lately(row)).map(|row| (&*row.segment, &*row.value)).collect();
+        assert_eq!(told, [("store", "0")], "{found}");
+        // The region seems to lose more, too, until its store is taken out.
+        let region = found.rows.iter().find(|row| row.segment == "region" && row.value == "0").unwrap();
+        assert!(region.recent.as_ref().unwrap().low.unwrap() > 1.25, "{found}");
+    }
+
+    #[test]
     fn a_hundred_times_the_values_do_not_take_a_hundred_times_as_long() {
         let (few, many) = (fastest(&panel(50_000, 200)), fastest(&panel(50_000, 20_000)));
         // A pass over the records for every value, or for every 256, would take far more than that.
