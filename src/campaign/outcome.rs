@@ -141,8 +141,8 @@ impl OutcomeParams {
 ///
 /// Rates are compared after Miettinen and Nurminen, where events are few by an exact test too, and money after Welch, all
 /// over the strata; see [`rates`](crate::rates) for formulas. With fewer than 10 customers in both arms together who
-/// returned, or who did not, there is no verdict on returns. Below 100 customers who returned in either arm there is no effect on
-/// money; below 100 who spent anything it comes with a warning.
+/// returned, or who did not, there is no verdict on returns. Below 100 customers who returned in either arm, or 20 who
+/// spent anything, there is no effect on money; below 100 who spent anything it comes with a warning.
 ///
 /// ```
 /// use polars::df;

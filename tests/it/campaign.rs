@@ -428,6 +428,31 @@ fn a_prediction_narrows_the_interval() {
 }
 
 #[test]
+fn money_of_a_handful_is_no_verdict() {
+    // Enough returned in both arms, but hardly anybody spent.
+    let of = |spenders: [usize; 2]| {
+        let (mut arm, mut back, mut spend) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, spenders) in ["none", "mail"].into_iter().zip(spenders) {
+            for row in 0..1_000 {
+                arm.push(name);
+                back.push(i32::from(row < 300));
+                spend.push(if row < spenders { 100.0 + row as f64 } else { 0.0 });
+            }
+        }
+        let frame = df!["arm" => arm, "back" => back, "spend" => spend].unwrap();
+        let experiment = Experiment::params("arm", "none", "back").with_value("spend").from_frame(&frame);
+        Outcome::params().with_primary(Measured::Value).measure(&experiment.unwrap()).unwrap()
+    };
+    let few = of([0, 19]);
+    let money = few.effects().iter().find(|effect| effect.outcome == Measured::Value).unwrap();
+    assert!(few.verdict() == Verdict::Insufficient && money.effect.is_none() && money.p.is_none(), "{few}");
+    assert!(money.note.as_ref().unwrap().contains("only 0 spent anything"), "{few}");
+    let enough = of([20, 60]);
+    let money = enough.effects().iter().find(|effect| effect.outcome == Measured::Value).unwrap();
+    assert!(enough.verdict() == Verdict::Works && money.p.is_some(), "{enough}");
+}
+
+#[test]
 fn bad_results_are_refused_with_their_rows() {
     let refuse = |frame: DataFrame, expected: &str| {
         let params = Experiment::params("arm", "none", "back").with_value("spend");
